@@ -55,7 +55,7 @@ if [ -d "$_wm_prefix" ]; then
             \( -name site-packages -o -name dist-packages \) 2>/dev/null); do
         _wm_prepend PYTHONPATH "$_wm_dir"
     done
-else
+elif [ -z "${WM_ROS_BUILDING:-}" ]; then
     echo "env.sh: $_wm_prefix is missing, so wm_ros.msg is not built yet: run 'make setup'" >&2
 fi
 
