@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-BUILDER_NUMPY = re.compile(r'/opt/python/cp3\d+-cp3\d+/lib/python3\.\d+/site-packages/numpy/[\w/]+')
-BUILDER_PYTHON = re.compile(r'/opt/python/cp3\d+-cp3\d+/include/python3\.\d+')
+BUILDER = r'/opt/python/cp3\d+-cp3\d+'
+BUILDER_NUMPY = re.compile(BUILDER + r'/lib/python3\.\d+/site-packages/numpy/[\w/]+')
+BUILDER_PYTHON = re.compile(BUILDER + r'/include/python3\.\d+')
 
 
 def fix_file(path: Path) -> bool:
