@@ -3,10 +3,9 @@
 """The harness itself: it delivers, and it fails when it should."""
 
 import pytest
+from harness import Harness
 from rclpy.node import Node
 from std_msgs.msg import String
-
-from harness import Harness
 
 
 class Echo(Node):

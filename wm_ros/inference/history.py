@@ -1,0 +1,298 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The last moments of one camera and one arm, and the observation that a model needs of them.
+
+The main rule: what cannot be trusted is refused with a reason, and the refusal lasts until good
+data is back. No clock is read here; ``now`` is an argument.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.datatypes import JointSample, Observation, Reason
+from wm_ros.errors import ObservationError
+
+NS_PER_S = 1_000_000_000
+_MAX_FRAMES = 128
+
+
+class UnusableObservation(ObservationError):
+    """
+    A sample was refused, or the history cannot give an observation now.
+
+    :param reason: for the verdict.
+    :param message: names the value that is wrong.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryConfig:
+    """
+    Limits of an ``ObservationHistory``.
+
+    :param joint_names: J joints of the model, in its order.
+    :param context_len: T frames that the model looks at.
+    :param step_s: time between these frames, s.
+    :param image_timeout_s: longest age of the newest frame, s.
+    :param joint_timeout_s: longest age of the newest joint state, s.
+    :param slop_s: how far a context frame may lie from its time, s; half a step at most.
+    :param max_future_s: how far a stamp may lie ahead of the clock, s.
+    :param frozen_frames: so many equal pictures with fresh stamps are a frozen camera.
+    :param frozen_motion_rad: ... once a joint has moved this far meanwhile, rad. 0 for a real
+        camera, whose noise never repeats; above 0 for a simulated one, which has none.
+    """
+
+    joint_names: tuple[str, ...]
+    context_len: int = 2
+    step_s: float = 0.1
+    image_timeout_s: float = 0.3
+    joint_timeout_s: float = 0.2
+    slop_s: float = 0.05
+    max_future_s: float = 0.02
+    frozen_frames: int = 10
+    frozen_motion_rad: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would switch a check off."""
+        for name in ('step_s', 'image_timeout_s', 'joint_timeout_s', 'slop_s'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'{name} is {getattr(self, name)}; must be above 0')
+        if not self.slop_s <= self.step_s / 2:
+            raise ValueError(f'slop_s is {self.slop_s}; must be at most half of step_s '
+                             f'{self.step_s}, or one frame could serve two times')
+        if not (self.max_future_s >= 0 and self.frozen_motion_rad >= 0):
+            raise ValueError('max_future_s and frozen_motion_rad must not be negative')
+        if self.context_len < 1 or self.frozen_frames < 2 or not self.joint_names:
+            raise ValueError(f'context_len is {self.context_len} (at least 1), frozen_frames is '
+                             f'{self.frozen_frames} (at least 2), '
+                             f'{len(self.joint_names)} joint names (at least 1)')
+
+
+class ObservationHistory:
+    """
+    A bounded history of small frames and the newest joint state; not thread-safe.
+
+    A refused sample makes ``observe`` refuse as well until the next good one, because the sample
+    before it no longer tells what is going on.
+    """
+
+    def __init__(self, config: HistoryConfig) -> None:
+        self.config = config
+        self._span_ns = _ns(config.step_s * (config.context_len - 1) + config.slop_s
+                            + config.image_timeout_s + config.max_future_s)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._frames: dict[int, NDArray[np.uint8]] = {}
+        self._joints: list[JointSample] = []
+        self._image_problem: UnusableObservation | None = None
+        self._joint_problem: UnusableObservation | None = None
+        self._last_now_ns = 0
+        self._content: int | None = None
+        self._num_equal = 0
+        self._equal_since_ns = 0
+        self._equal_joints: NDArray[np.float64] | None = None
+
+    def add_image(self, image: NDArray[np.uint8], stamp_ns: int, now_ns: int, *,
+                  content: int) -> None:
+        """
+        Take a frame, in any order of stamps.
+
+        :param image: uint8 RGB (h, w, 3) at the model's size; kept, not copied.
+        :param stamp_ns: the camera's stamp, ns.
+        :param now_ns: the clock of the stamps, ns.
+        :param content: hash of the picture before it was resized.
+        :raises UnusableObservation: TIME_SYNC for a zero, future or old stamp.
+        """
+        self._watch_clock(now_ns)
+        try:
+            self._check_stamp('image', stamp_ns, now_ns, self.config.image_timeout_s)
+        except UnusableObservation as error:
+            self._image_problem = error
+            raise
+        if stamp_ns > max(self._frames, default=0):
+            self._watch_content(content, stamp_ns)
+        self._image_problem = None
+        self._frames[stamp_ns] = image
+        newest = max(self._frames)
+        kept = sorted(s for s in self._frames if s >= newest - self._span_ns)[-_MAX_FRAMES:]
+        self._frames = {stamp: self._frames[stamp] for stamp in kept}
+
+    def refuse_image(self, message: str) -> UnusableObservation:
+        """
+        Note that a frame came which nobody can use; ``observe`` refuses until a good one.
+
+        :param message: what was wrong with it.
+        :returns: the error, for the caller to log.
+        """
+        self._image_problem = UnusableObservation(Reason.STALE_IMAGE, message)
+        return self._image_problem
+
+    def add_joints(self, names: Sequence[str], positions: Sequence[float],
+                   velocities: Sequence[float], stamp_ns: int, now_ns: int) -> None:
+        """
+        Take a joint state; joints are found by name, those the model does not know are dropped.
+
+        :param names: names of the entries, in any order.
+        :param positions: rad.
+        :param velocities: rad/s, or empty for a driver that gives none (taken as 0).
+        :param stamp_ns: the driver's stamp, ns.
+        :param now_ns: the clock of the stamps, ns.
+        :raises UnusableObservation: STALE_JOINTS for a missing joint, sizes that differ or a value
+            that is not finite; TIME_SYNC for its stamp.
+        """
+        self._watch_clock(now_ns)
+        try:
+            self._check_stamp('joint state', stamp_ns, now_ns, self.config.joint_timeout_s)
+            sample = self._pick_joints(names, positions, velocities, stamp_ns)
+        except UnusableObservation as error:
+            self._joint_problem = error
+            raise
+        self._joint_problem = None
+        self._joints.append(sample)
+        if self._equal_joints is None:
+            self._equal_joints = sample.positions
+        self._joints.sort(key=lambda joints: joints.stamp_ns)
+        # Samples ahead of the clock wait for their time; one at or before it is enough.
+        ready = sum(joints.stamp_ns <= now_ns for joints in self._joints)
+        self._joints = self._joints[max(0, ready - 1):][-_MAX_FRAMES:]
+
+    def observe(self, now_ns: int) -> Observation:
+        """
+        Give the newest frame, the frames one step apart before it, and the newest joints.
+
+        The chunk under judgement starts now, so the joints are the newest ones and not those
+        nearest to the frame. A context frame is the one nearest to its time, within the slop.
+
+        :param now_ns: the clock of the stamps, ns.
+        :returns: frames oldest first, none newer than now.
+        :raises UnusableObservation: saying what is missing, refused, stale or frozen.
+        """
+        self._watch_clock(now_ns)
+        for problem in (self._image_problem, self._joint_problem):
+            if problem is not None:
+                raise UnusableObservation(problem.reason, str(problem))
+        stamps = self._context_stamps(now_ns)
+        joints = self._newest_joints(now_ns)
+        self._check_frozen()
+        return Observation(images=np.stack([self._frames[stamp] for stamp in stamps]),
+                           image_stamps_ns=tuple(stamps), joints=joints)
+
+    def image_age_s(self, now_ns: int) -> float:
+        """
+        Tell the age of the newest frame that shows something new, -1 before any.
+
+        :param now_ns: the clock of the stamps, ns.
+        :returns: s; for a frozen camera it counts from the first of the equal pictures.
+        """
+        if not self._frames:
+            return -1.0
+        newest = self._equal_since_ns if self._is_frozen() else max(self._frames)
+        return max(0.0, (now_ns - newest) / NS_PER_S)
+
+    def joint_age_s(self, now_ns: int) -> float:
+        """Tell the age of the newest joint state in s, -1 before any."""
+        return max(0.0, (now_ns - self._joints[-1].stamp_ns) / NS_PER_S) if self._joints else -1.0
+
+    def _watch_clock(self, now_ns: int) -> None:
+        """Forget everything when the clock went back: all stamps are of another time line."""
+        if now_ns < self._last_now_ns - _ns(self.config.max_future_s):
+            self.reset()
+        self._last_now_ns = max(now_ns, self._last_now_ns)
+
+    def _check_stamp(self, what: str, stamp_ns: int, now_ns: int, limit_s: float) -> None:
+        age_s = (now_ns - stamp_ns) / NS_PER_S
+        if stamp_ns <= 0:
+            raise UnusableObservation(Reason.TIME_SYNC, f'{what} has stamp {stamp_ns}; the driver '
+                                      'must stamp it')
+        if age_s < -self.config.max_future_s:
+            raise UnusableObservation(Reason.TIME_SYNC, f'{what} is stamped {-age_s:.3f} s in the '
+                                      f'future; allowed is {self.config.max_future_s} s')
+        if age_s > limit_s:
+            raise UnusableObservation(Reason.TIME_SYNC, f'{what} was {age_s:.3f} s old when it '
+                                      f'came; allowed is {limit_s} s')
+
+    def _pick_joints(self, names: Sequence[str], positions: Sequence[float],
+                     velocities: Sequence[float], stamp_ns: int) -> JointSample:
+        if len(positions) != len(names) or len(velocities) not in (0, len(names)):
+            raise UnusableObservation(
+                Reason.STALE_JOINTS, f'joint state has {len(names)} names, {len(positions)} '
+                f'positions and {len(velocities)} velocities')
+        index = {name: i for i, name in enumerate(names)}
+        missing = [name for name in self.config.joint_names if name not in index]
+        if missing or len(index) != len(names):
+            raise UnusableObservation(
+                Reason.STALE_JOINTS, f"joint state lacks {', '.join(missing)}; it has "
+                f"{', '.join(names)}" if missing else f'joint state repeats a name: {list(names)}')
+        order = [index[name] for name in self.config.joint_names]
+        values = np.asarray(positions, dtype=np.float64)[order]
+        speeds = np.asarray(velocities, dtype=np.float64)[order] if len(velocities) else 0 * values
+        if not (np.all(np.isfinite(values)) and np.all(np.isfinite(speeds))):
+            raise UnusableObservation(Reason.STALE_JOINTS, 'joint state is not finite: positions '
+                                      f'{values.tolist()}, velocities {speeds.tolist()}')
+        return JointSample(names=self.config.joint_names, positions=values, velocities=speeds,
+                           stamp_ns=stamp_ns)
+
+    def _context_stamps(self, now_ns: int) -> list[int]:
+        config = self.config
+        usable = sorted(stamp for stamp in self._frames if stamp <= now_ns)
+        if not usable:
+            raise UnusableObservation(Reason.STALE_IMAGE, 'no camera frame yet')
+        newest = usable[-1]
+        age_s = (now_ns - newest) / NS_PER_S
+        if age_s > config.image_timeout_s:
+            raise UnusableObservation(Reason.STALE_IMAGE, f'newest frame is {age_s:.3f} s old; '
+                                      f'allowed is {config.image_timeout_s} s')
+        chosen = [newest]
+        for step in range(1, config.context_len):
+            wanted = newest - _ns(step * config.step_s)
+            nearest = min(usable, key=lambda stamp, at=wanted: abs(stamp - at))
+            if abs(nearest - wanted) > _ns(config.slop_s):
+                raise UnusableObservation(
+                    Reason.STALE_IMAGE, f'{len(chosen)} of {config.context_len} frames: none within '
+                    f'{config.slop_s} s of {step * config.step_s:.3f} s before the newest')
+            chosen.append(nearest)
+        return chosen[::-1]
+
+    def _newest_joints(self, now_ns: int) -> JointSample:
+        usable = [joints for joints in self._joints if joints.stamp_ns <= now_ns]
+        if not usable:
+            raise UnusableObservation(Reason.STALE_JOINTS, 'no joint state yet')
+        age_s = (now_ns - usable[-1].stamp_ns) / NS_PER_S
+        if age_s > self.config.joint_timeout_s:
+            raise UnusableObservation(Reason.STALE_JOINTS, f'joint state is {age_s:.3f} s old; '
+                                      f'allowed is {self.config.joint_timeout_s} s')
+        return usable[-1]
+
+    def _watch_content(self, content: int, stamp_ns: int) -> None:
+        if content == self._content:
+            self._num_equal += 1
+            return
+        self._content, self._num_equal, self._equal_since_ns = content, 1, stamp_ns
+        self._equal_joints = self._joints[-1].positions if self._joints else None
+
+    def _is_frozen(self) -> bool:
+        if self._num_equal < self.config.frozen_frames:
+            return False
+        if self._equal_joints is None or not self._joints:
+            return self.config.frozen_motion_rad == 0
+        moved = np.max(np.abs(self._joints[-1].positions - self._equal_joints))
+        return bool(moved >= self.config.frozen_motion_rad)
+
+    def _check_frozen(self) -> None:
+        if self._is_frozen():
+            raise UnusableObservation(Reason.STALE_IMAGE, f'camera is frozen: {self._num_equal} '
+                                      'equal pictures with fresh stamps')
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_S)
