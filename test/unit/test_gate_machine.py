@@ -1,0 +1,631 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The gate's states: how each is entered, what it puts on the wire, how it is left."""
+
+import numpy as np
+import pytest
+from gate_rig import MS, Rig, make_command, make_sample, make_setpoint
+
+from wm_ros.datatypes import CommandInterface, Decision, Reason
+from wm_ros.gate.config import ARRAY_TYPE
+from wm_ros.gate.effects import CancelGoal, CheckAnswered, Forward, Hold, PublishChunk, Refused
+from wm_ros.gate.values import Heartbeat, State
+
+
+def test_waiting_needs_fresh_cycles_and_a_verdict():
+    rig = Rig(arm_cycles=5)
+    rig.note(rig.gate.activate(rig.now))
+    assert rig.state is State.WAITING
+    assert 'no joint_states yet' in rig.message
+    assert 'no predictor heartbeat yet' in rig.message
+    rig.run(40)
+    assert rig.state is State.WAITING
+    rig.run(10)
+    assert rig.state is State.RUNNING
+    assert not rig.forwards()
+    assert not rig.holds()
+
+
+def test_waiting_probes_until_a_verdict_comes():
+    rig = Rig()
+    rig.note(rig.gate.activate(rig.now))
+    for _ in range(120):
+        rig.advance(10)
+        rig.feed()
+        rig.note(rig.gate.tick(rig.now))
+    probes = [e.chunk for e in rig.effects if isinstance(e, PublishChunk)]
+    assert [p.source for p in probes] == ['probe'] * 3
+    assert np.array_equal(probes[0].trajectory.positions, [[0.0, 0.0]])
+    assert probes[0].trajectory.times == pytest.approx([0.1])
+    rig.answer(probes[-1], Decision.INVALID)
+    rig.run(20)
+    assert rig.state is State.WAITING
+
+
+def test_command_in_waiting_is_refused_in_words():
+    rig = Rig()
+    rig.note(rig.gate.activate(rig.now))
+    effects = rig.command()
+    assert [type(e) for e in effects] == [Refused]
+    assert 'WAITING' in effects[0].message
+    assert 'no joint_states yet' in effects[0].message
+
+
+def test_ok_releases_exactly_the_command():
+    rig = Rig().arm()
+    chunk = rig.ask()
+    rig.advance(60)
+    rig.answer(chunk)
+    (forward,) = rig.forwards()
+    assert forward.chunk_id == chunk.chunk_id
+    assert np.array_equal(forward.trajectory.positions, [[0.1, 0.2], [0.2, 0.4]])
+    status = rig.gate.status(rig.now)
+    assert status.decision_ms == pytest.approx(60.0)
+    assert status.counters.forwarded == 1
+
+
+def test_second_verdict_for_the_same_chunk_releases_nothing():
+    rig = Rig().arm()
+    chunk = rig.ask()
+    rig.answer(chunk)
+    rig.answer(chunk)
+    assert len(rig.forwards()) == 1
+
+
+@pytest.mark.parametrize('changes', [
+    {'digest': bytes(16)}, {'chunk_id': 5}, {'horizon_s': 0.0}, {'horizon_s': float('nan')},
+    {'horizon_s': float('inf')}, {'risk': float('nan')}, {'risk': 0.6},
+    {'speed_factor': 0.0}, {'speed_factor': 1.5}, {'speed_factor': float('nan')},
+    {'reasons': Reason.UNCALIBRATED}, {'risk_threshold': float('inf')},
+])
+def test_odd_verdict_never_releases(changes):
+    rig = Rig().arm()
+    rig.answer(rig.ask(), **changes)
+    assert not rig.forwards()
+
+
+def test_wrong_digest_holds():
+    rig = Rig().arm()
+    rig.answer(rig.ask(), digest=bytes(16))
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.BAD_COMMAND
+
+
+@pytest.mark.parametrize(('offsets', 'reason'), [
+    ({'valid_until_ns': -1}, Reason.DEADLINE),
+    ({'observation_stamp_ns': -501 * MS}, Reason.STALE_IMAGE),
+    ({'observation_stamp_ns': 51 * MS}, Reason.TIME_SYNC),
+    ({'stamp_ns': 51 * MS}, Reason.TIME_SYNC),
+    ({'stamp_ns': -51 * MS}, Reason.TIME_SYNC),
+])
+def test_verdict_out_of_time_holds_with_its_reason(offsets, reason):
+    rig = Rig().arm()
+    chunk = rig.ask()
+    rig.answer(chunk, **{name: rig.now.ros_ns + offset for name, offset in offsets.items()})
+    assert not rig.forwards()
+    assert rig.state is State.HOLD
+    assert rig.reasons & reason
+
+
+@pytest.mark.parametrize(('offsets', 'reason'), [
+    ({'valid_until_ns': 0}, None), ({'observation_stamp_ns': -500 * MS}, None),
+    ({'observation_stamp_ns': 50 * MS}, None), ({'stamp_ns': 50 * MS}, None),
+])
+def test_verdict_just_in_time_releases(offsets, reason):
+    rig = Rig().arm()
+    chunk = rig.ask()
+    rig.answer(chunk, **{name: rig.now.ros_ns + offset for name, offset in offsets.items()})
+    assert len(rig.forwards()) == 1
+
+
+def test_verdict_at_decide_by_releases_and_one_ns_later_does_not():
+    rig = Rig().arm()
+    chunk = rig.ask()
+    rig.advance(150)
+    rig.feed()
+    rig.answer(chunk)
+    assert len(rig.forwards()) == 1
+    chunk = rig.ask()
+    rig.advance(150 + 1e-6)
+    rig.feed()
+    rig.answer(chunk)
+    assert len(rig.forwards()) == 1
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.DEADLINE
+    assert rig.gate.status(rig.now).counters.deadline_missed == 1
+
+
+@pytest.mark.parametrize(('steady_ms', 'ros_ms'), [(151, 0), (0, 151)])
+def test_either_clock_makes_a_verdict_late(steady_ms, ros_ms):
+    rig = Rig().arm()
+    chunk = rig.ask()
+    rig.advance(steady_ms, ros_ms=ros_ms)
+    rig.feed()
+    rig.answer(chunk)
+    assert not rig.forwards()
+    assert rig.reasons & Reason.DEADLINE
+
+
+def test_missing_verdict_holds_by_itself():
+    rig = Rig().arm()
+    rig.ask()
+    rig.run(160)
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.DEADLINE
+    assert len(rig.holds()) == 1
+
+
+def test_veto_holds_once_at_the_measured_position():
+    rig = Rig().arm()
+    rig.positions = (0.25, -0.5)
+    rig.feed()
+    chunk = rig.ask(make_command(((0.25, -0.5), (0.3, -0.5))))
+    effects = rig.answer(chunk, Decision.VETO)
+    kinds = [type(e) for e in effects]
+    assert kinds.index(CancelGoal) < kinds.index(Hold)
+    rig.answer(rig.ask(make_command(((0.25, -0.5), (0.3, -0.5)))), Decision.VETO)
+    rig.run(500)
+    (hold,) = rig.holds()
+    assert np.array_equal(hold.positions, [0.25, -0.5])
+    assert rig.gate.status(rig.now).counters.vetoed == 2
+
+
+def test_hold_is_released_by_an_ok_for_a_new_command_only():
+    rig = Rig().arm()
+    first = rig.ask()
+    second = rig.command()
+    assert not any(isinstance(e, PublishChunk) for e in second), 'one at a time'
+    rig.answer(first, Decision.VETO)
+    rig.run(100)
+    assert rig.state is State.HOLD
+    assert not rig.forwards(), 'the command that waited was dropped'
+    rig.answer(rig.ask())
+    assert rig.state is State.RUNNING
+    assert len(rig.forwards()) == 1
+
+
+def test_release_count_withholds_the_first_permissions():
+    rig = Rig(release_count=3).arm()
+    rig.answer(rig.ask(), Decision.VETO)
+    for expected in (0, 0, 1):
+        rig.answer(rig.ask())
+        assert len(rig.forwards()) == expected
+    rig.answer(rig.ask(), Decision.VETO)
+    rig.answer(rig.ask())
+    rig.answer(rig.ask(), Decision.VETO)
+    rig.answer(rig.ask())
+    rig.answer(rig.ask())
+    assert len(rig.forwards()) == 1, 'a veto starts the count again'
+
+
+def test_trigger_count_drops_a_vetoed_command_but_keeps_running():
+    rig = Rig(trigger_count=2).arm()
+    rig.answer(rig.ask(), Decision.VETO)
+    assert rig.state is State.RUNNING
+    assert not rig.forwards()
+    rig.answer(rig.ask(), Decision.VETO)
+    assert rig.state is State.HOLD
+
+
+def test_trigger_count_does_not_delay_a_missing_verdict():
+    rig = Rig(trigger_count=5).arm()
+    rig.ask()
+    rig.run(160)
+    assert rig.state is State.HOLD
+
+
+def test_abstain_follows_its_policy():
+    rig = Rig().arm()
+    rig.answer(rig.ask(), Decision.ABSTAIN)
+    assert rig.state is State.HOLD
+    rig = Rig(abstain_policy='drop').arm()
+    rig.answer(rig.ask(), Decision.ABSTAIN)
+    assert rig.state is State.RUNNING
+    assert not rig.forwards()
+
+
+def test_vetoes_in_a_row_latch_the_estop():
+    rig = Rig(max_consecutive_vetoes=3).arm()
+    for _ in range(2):
+        rig.answer(rig.ask(), Decision.VETO)
+    rig.answer(rig.ask())
+    for _ in range(2):
+        rig.answer(rig.ask(), Decision.VETO)
+    assert rig.state is State.HOLD
+    rig.answer(rig.ask(), Decision.VETO)
+    assert rig.state is State.ESTOP
+    assert '3 vetoes in a row' in rig.message
+
+
+def test_slow_stretches_and_returns_to_running_after_an_ok():
+    rig = Rig().arm()
+    rig.answer(rig.ask(), Decision.SLOW, speed_factor=0.5)
+    assert rig.state is State.SLOW
+    assert rig.forwards()[-1].trajectory.times == pytest.approx([0.2, 0.4])
+    rig.answer(rig.ask())
+    assert rig.state is State.RUNNING
+    assert rig.forwards()[-1].trajectory.times == pytest.approx([0.1, 0.2])
+
+
+def test_slow_lasts_until_release_count_oks():
+    rig = Rig(release_count=2).arm()
+    rig.answer(rig.ask(), Decision.SLOW, speed_factor=0.5)
+    rig.answer(rig.ask())
+    assert rig.state is State.SLOW
+    assert rig.forwards()[-1].trajectory.times == pytest.approx([0.2, 0.4])
+    rig.answer(rig.ask())
+    assert rig.state is State.RUNNING
+
+
+def test_forwarded_horizon_is_the_predicted_one():
+    rig = Rig().arm()
+    command = make_command(((0.1, 0.0), (0.2, 0.0), (0.3, 0.0)), (400, 800, 1200))
+    rig.answer(rig.ask(command), horizon_s=0.6)
+    trajectory = rig.forwards()[-1].trajectory
+    assert trajectory.times == pytest.approx([0.4, 0.6])
+    assert trajectory.positions[:, 0] == pytest.approx([0.1, 0.15])
+
+
+def test_latest_command_waits_and_the_one_under_judgement_stays():
+    rig = Rig().arm()
+    first = rig.ask()
+    for step in range(5):
+        rig.command(make_command(((0.01 * step, 0.0),), (100,)))
+    assert rig.gate.status(rig.now).counters.dropped == 4
+    effects = rig.answer(first)
+    (chunk,) = [e.chunk for e in effects if isinstance(e, PublishChunk)]
+    assert chunk.trajectory.positions[0, 0] == pytest.approx(0.04)
+    rig.answer(chunk)
+    assert len(rig.forwards()) == 2
+
+
+def test_bad_command_holds_and_says_why():
+    rig = Rig().arm()
+    rig.command(make_command(((float('nan'), 0.0),), (100,)))
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.BAD_COMMAND
+    assert 'position of a at point 0 is nan' in rig.message
+    assert rig.gate.status(rig.now).counters.rejected == 1
+
+
+def test_lost_predictor_holds_by_silence():
+    rig = Rig().arm()
+    rig.run(190, beat=False)
+    assert rig.state is State.RUNNING
+    rig.run(10, beat=False)
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.PREDICTOR_LOST
+
+
+def test_lost_predictor_holds_at_once_by_event():
+    rig = Rig().arm()
+    rig.note(rig.gate.lose_predictor('liveliness lost', rig.now))
+    assert rig.state is State.HOLD
+    assert 'liveliness lost' in rig.message
+
+
+def test_heartbeat_without_progress_is_no_heartbeat():
+    rig = Rig().arm()
+    for _ in range(20):
+        rig.advance(10)
+        rig.feed(beat=False)
+        rig.note(rig.gate.take_heartbeat(
+            Heartbeat(progress=rig.progress, is_calibrated=True, image_age_s=0.0), rig.now))
+        rig.tick()
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.PREDICTOR_LOST
+
+
+def test_after_a_restart_of_the_predictor_arm_cycles_count_again():
+    rig = Rig(arm_cycles=5).arm()
+    rig.note(rig.gate.lose_predictor('gone', rig.now))
+    rig.run(30)
+    rig.answer(rig.ask())
+    assert rig.state is State.HOLD
+    assert not rig.forwards()
+    rig.run(30)
+    rig.answer(rig.ask())
+    assert rig.state is State.RUNNING
+
+
+@pytest.mark.parametrize(('age', 'is_held'), [(0.4, False), (0.6, True), (-1.0, True)])
+def test_image_age_comes_from_the_predictor(age, is_held):
+    rig = Rig().arm()
+    rig.image_age_s = age
+    rig.run(20)
+    assert (rig.state is State.HOLD) == is_held
+    assert bool(rig.reasons & Reason.STALE_IMAGE) == is_held
+
+
+def test_uncalibrated_model_holds_in_enforce_and_runs_in_shadow():
+    rig = Rig().arm()
+    rig.is_calibrated = False
+    rig.run(10)
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.UNCALIBRATED
+    rig = Rig(mode='shadow')
+    rig.is_calibrated = False
+    rig.arm()
+    assert not rig.gate.status(rig.now).would_hold
+
+
+def test_joints_going_silent_hold_while_they_still_serve():
+    rig = Rig().arm()
+    rig.run(140, joints=False)
+    assert rig.state is State.RUNNING
+    rig.run(20, joints=False)
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.STALE_JOINTS
+    assert len(rig.holds()) == 1
+    rig.run(500, joints=False)
+    assert rig.state is State.HOLD
+
+
+def test_without_joints_a_hold_becomes_an_estop_that_publishes_nothing():
+    rig = Rig().arm()
+    rig.advance(200)
+    rig.feed(joints=False)
+    assert not rig.holds()
+    assert rig.state is State.ESTOP
+    assert any(isinstance(e, CancelGoal) for e in rig.effects)
+    answer = rig.gate.clear(rig.now)
+    assert not answer.success
+    assert 'joint_states' in answer.message
+    rig.feed()
+    assert rig.gate.clear(rig.now).success
+    assert rig.state is State.WAITING
+
+
+@pytest.mark.parametrize(('sample', 'words'), [
+    (make_sample((0.0,), (0.0,), names=('a',)), "missing ['b']"),
+    (make_sample((0.0, np.nan)), 'not finite'),
+    (make_sample((0.0, 0.0, 0.0)), '3 positions'),
+    (make_sample(stamp_ns=0), 'stamped'),
+    (make_sample(stamp_ns=make_sample().stamp_ns + 10**12), 'in the future'),
+])
+def test_unusable_joints_are_refused_in_words(sample, words):
+    rig = Rig()
+    (effect,) = rig.gate.take_joints(sample, rig.now)
+    assert words in effect.message
+    assert rig.gate.inputs.fresh_joints(rig.now) is None
+
+
+def test_joints_are_taken_by_name_and_extra_ones_ignored():
+    rig = Rig()
+    sample = make_sample((3.0, 2.0, 1.0), (0.0, 0.0, 0.0), names=('x', 'b', 'a'))
+    assert not rig.gate.take_joints(sample, rig.now)
+    assert np.array_equal(rig.gate.inputs.fresh_joints(rig.now).positions, [1.0, 2.0])
+
+
+def test_a_starved_tick_lets_the_queues_speak_first():
+    rig = Rig().arm()
+    rig.advance(300)
+    rig.tick()
+    assert rig.state is State.RUNNING
+    rig.feed()
+    rig.tick()
+    assert rig.state is State.RUNNING
+    rig.advance(300)
+    rig.tick()
+    rig.advance(60)
+    rig.tick()
+    assert rig.state is State.ESTOP, 'only one tick of grace'
+
+
+def test_estop_topic_latches_and_clears_only_when_released():
+    rig = Rig().arm()
+    rig.note(rig.gate.take_emergency_stop(True, rig.now))
+    assert rig.state is State.ESTOP
+    assert isinstance(rig.last_output(), Hold)
+    answer = rig.gate.clear(rig.now)
+    assert not answer.success
+    assert 'still true' in answer.message
+    rig.note(rig.gate.take_emergency_stop(False, rig.now))
+    assert rig.state is State.ESTOP
+    assert rig.gate.clear(rig.now).success
+    assert rig.state is State.WAITING
+    rig.run(100)
+    assert rig.state is State.RUNNING
+
+
+def test_estop_before_activation_starts_in_estop():
+    rig = Rig()
+    rig.gate.stop('button', rig.now)
+    rig.note(rig.gate.activate(rig.now))
+    assert rig.state is State.ESTOP
+    assert not rig.holds()
+
+
+def test_disobeyed_hold_latches_the_estop_until_at_rest():
+    rig = Rig().arm()
+    rig.answer(rig.ask(), Decision.VETO)
+    rig.positions = (0.19, 0.0)
+    rig.run(1100)
+    assert rig.state is State.HOLD
+    rig.positions = (0.21, 0.0)
+    rig.run(10)
+    assert rig.state is State.ESTOP
+    assert 'hold not obeyed: a is 0.21 rad' in rig.message
+    rig.gate.take_joints(make_sample((0.2, 0.0), (0.1, 0.0), rig.now.ros_ns), rig.now)
+    assert 'still moves at 0.1' in rig.gate.clear(rig.now).message
+    rig.feed()
+    assert rig.gate.clear(rig.now).success
+
+
+def test_bypass_is_a_dead_man():
+    rig = Rig(allow_bypass=True).arm()
+    rig.note(rig.gate.take_bypass(True, rig.now))
+    assert rig.state is State.BYPASS
+    rig.command()
+    assert len(rig.forwards()) == 1
+    rig.command(make_command(((5.0, 0.0),), (100,)))
+    assert len(rig.forwards()) == 1, 'limits hold in bypass'
+    rig.run(100)
+    assert rig.state is State.BYPASS
+    rig.run(10)
+    assert rig.state is State.HOLD
+    assert isinstance(rig.last_output(), Hold)
+
+
+def test_bypass_needs_permission_and_no_estop():
+    rig = Rig().arm()
+    (refused,) = rig.gate.take_bypass(True, rig.now)
+    assert 'allow_bypass' in refused.message
+    assert rig.state is State.RUNNING
+    rig = Rig(allow_bypass=True).arm()
+    rig.gate.stop('test', rig.now)
+    rig.gate.take_bypass(True, rig.now)
+    assert rig.state is State.ESTOP
+
+
+def test_disengaged_gate_holds_and_forwards_nothing():
+    rig = Rig().arm()
+    rig.note(rig.gate.engage(False, rig.now).effects)
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.NOT_ENGAGED
+    rig.command()
+    assert not rig.forwards()
+    rig.note(rig.gate.engage(True, rig.now).effects)
+    assert not rig.reasons & Reason.NOT_ENGAGED
+    rig.answer(rig.ask())
+    assert rig.state is State.RUNNING
+
+
+def test_engage_on_start_false_waits_for_a_person():
+    rig = Rig(engage_on_start=False)
+    rig.note(rig.gate.activate(rig.now))
+    rig.run(200)
+    assert rig.state is State.WAITING
+    assert '~/engage' in rig.message
+    rig.gate.engage(True, rig.now)
+    rig.run(20)
+    assert rig.state is State.RUNNING
+
+
+def test_deactivate_ends_with_the_hold():
+    rig = Rig().arm()
+    rig.answer(rig.ask())
+    rig.note(rig.gate.deactivate(rig.now))
+    assert isinstance(rig.last_output(), Hold)
+    assert rig.state is State.INACTIVE
+    rig.command()
+    rig.tick()
+    assert isinstance(rig.last_output(), Hold)
+
+
+def test_fault_ends_in_hold_then_estop():
+    rig = Rig().arm()
+    effects = rig.note(rig.gate.fault('ZeroDivisionError', rig.now))
+    assert rig.states()[-2:] == [State.HOLD, State.ESTOP]
+    assert any(isinstance(e, Hold) for e in effects)
+    assert rig.gate.clear(rig.now).success
+
+
+def test_check_is_answered_and_never_releases():
+    rig = Rig().arm()
+    answer = rig.gate.check(make_command(), rig.now)
+    (chunk,) = [e.chunk for e in answer.effects if isinstance(e, PublishChunk)]
+    assert chunk.chunk_id == answer.chunk_id
+    assert 'under way' in rig.gate.check(make_command(), rig.now).message
+    (answered,) = rig.answer(chunk)
+    assert isinstance(answered, CheckAnswered)
+    assert answered.verdict.decision is Decision.OK
+    assert not rig.forwards()
+
+
+def test_check_waits_for_a_command_and_gives_up_in_time():
+    rig = Rig().arm()
+    chunk = rig.ask()
+    answer = rig.gate.check(make_command(), rig.now)
+    assert not answer.effects
+    assert [type(e) for e in rig.answer(chunk)].count(PublishChunk) == 1
+    (given_up,) = [e for e in rig.run(1100) if isinstance(e, CheckAnswered)]
+    assert given_up.verdict is None
+    assert 'no verdict within 1.0 s' in given_up.message
+    assert not rig.gate.check(make_command(names=('a', 'c')), rig.now).success
+
+
+def test_shadow_forwards_everything_and_says_what_it_would_hold():
+    rig = Rig(mode='shadow')
+    rig.note(rig.gate.activate(rig.now))
+    rig.command()
+    assert len(rig.forwards()) == 1
+    assert rig.gate.status(rig.now).would_hold
+    rig.run(100)
+    assert not rig.gate.status(rig.now).would_hold
+    chunk = rig.ask()
+    assert len(rig.forwards()) == 2
+    rig.answer(chunk, Decision.VETO)
+    assert len(rig.forwards()) == 2
+    assert not rig.holds()
+    status = rig.gate.status(rig.now)
+    assert status.state is State.RUNNING
+    assert status.would_hold
+    assert status.reasons & Reason.RISK
+    rig.answer(rig.ask())
+    assert not rig.gate.status(rig.now).would_hold
+    assert len(rig.forwards()) == 3
+    rig.note(rig.gate.deactivate(rig.now))
+    assert isinstance(rig.last_output(), Hold)
+
+
+def test_shadow_refuses_what_no_controller_should_get_and_obeys_people():
+    rig = Rig(mode='shadow').arm()
+    rig.command(make_command(((float('inf'), 0.0),), (100,)))
+    assert not rig.forwards()
+    rig.command(make_command(((5.0, 0.0),), (100,)))
+    assert len(rig.forwards()) == 1, 'limits are for enforce'
+    rig.note(rig.gate.stop('button', rig.now).effects)
+    assert rig.state is State.ESTOP
+    assert isinstance(rig.last_output(), Hold)
+
+
+def test_position_setpoints_go_out_as_the_target():
+    rig = Rig(command_out_type=ARRAY_TYPE).arm()
+    chunk = rig.ask(make_setpoint((0.1, -0.1)))
+    assert chunk.interface is CommandInterface.POSITION
+    assert chunk.trajectory.times == pytest.approx(np.arange(1, 9) * 0.1)
+    rig.answer(chunk)
+    assert np.array_equal(rig.forwards()[-1].trajectory.positions[-1], [0.1, -0.1])
+
+
+def test_velocity_setpoint_is_followed_by_zeros_when_its_time_is_over():
+    rig = Rig(command_out_type=ARRAY_TYPE, command_interface='velocity').arm()
+    chunk = rig.ask(make_setpoint((0.5, -0.5), CommandInterface.VELOCITY))
+    assert chunk.trajectory.positions[-1] == pytest.approx([0.4, -0.4])
+    rig.answer(chunk, horizon_s=0.5)
+    rig.run(490)
+    assert isinstance(rig.last_output(), Forward)
+    rig.run(10)
+    assert isinstance(rig.last_output(), Hold)
+    assert rig.state is State.RUNNING
+
+
+def test_trajectory_for_an_array_controller_is_refused():
+    rig = Rig(command_out_type=ARRAY_TYPE).arm()
+    rig.command()
+    assert 'command_out_type' in rig.message
+
+
+def test_sim_clock_jump_back_holds_and_forgets():
+    rig = Rig(uses_sim_time=True).arm()
+    rig.ask()
+    rig.advance(10, ros_ms=-10_000)
+    rig.tick()
+    assert rig.state is State.HOLD
+    assert rig.reasons & Reason.TIME_SYNC
+    assert rig.gate.docket.judged is None
+
+
+def test_wall_clock_step_does_not_hold():
+    rig = Rig().arm()
+    rig.advance(10, ros_ms=-10_000)
+    rig.run(200)
+    assert rig.state is State.RUNNING
+
+
+def test_config_swap_takes_effect_at_the_next_event():
+    rig = Rig().arm()
+    rig.gate.replace_config(Rig(decision_timeout=0.05).config)
+    chunk = rig.ask()
+    assert chunk.decide_by_ns - chunk.stamp_ns == 50 * MS

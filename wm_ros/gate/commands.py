@@ -1,0 +1,46 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One door for commands of every interface: make a trajectory of them, then check its limits."""
+
+from wm_ros.datatypes import CommandInterface, JointSample, Reason, Trajectory
+from wm_ros.gate.checks import CommandRefused, check_format, check_motion, check_step
+from wm_ros.gate.config import GateConfig
+from wm_ros.gate.setpoint import check_setpoint, setpoint_to_trajectory
+from wm_ros.gate.values import Command
+
+
+def prepare(
+        command: Command, start: JointSample | None, config: GateConfig,
+        now_ros_ns: int) -> Trajectory:
+    """
+    Check the form of a command and make a trajectory of it.
+
+    :param start: fresh measured joints; a trajectory can do without, a set-point cannot.
+    :returns: the command in the order of the configured joints.
+    :raises CommandRefused: BAD_COMMAND, TIME_SYNC, or STALE_JOINTS without joints.
+    """
+    if command.interface is CommandInterface.JOINT_TRAJECTORY:
+        if config.is_array_out:
+            raise CommandRefused(
+                Reason.BAD_COMMAND, f'a trajectory cannot go out as {config.command_out_type}; '
+                'set command_out_type or use ~/commands')
+        return check_format(command, config, now_ros_ns)
+    values = check_setpoint(command, config)
+    if start is None:
+        raise CommandRefused(Reason.STALE_JOINTS, 'no fresh joint_states to start from')
+    return setpoint_to_trajectory(values, command.interface, start, config)
+
+
+def check_limits(
+        trajectory: Trajectory, interface: CommandInterface, start: JointSample | None,
+        config: GateConfig) -> None:
+    """
+    Check what a prepared command would do to the joints.
+
+    :raises CommandRefused: LIMIT, or STALE_JOINTS without joints.
+    """
+    if start is None:
+        raise CommandRefused(Reason.STALE_JOINTS, 'no fresh joint_states to start from')
+    if interface is CommandInterface.POSITION:
+        check_step(trajectory.positions[0], 0.0, start, config)
+    check_motion(trajectory, start, config)

@@ -1,0 +1,87 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the gate wants done. The core returns these values in order; the node carries them out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.datatypes import ActionChunk, CommandInterface, Reason, Trajectory, Verdict
+from wm_ros.gate.values import State
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Forward:
+    """
+    Publish a command to the controller.
+
+    :param trajectory: stretched and trimmed; ends at rest.
+    :param interface: the interface the command came in by.
+    :param chunk_id: the chunk whose verdict releases it; 0 in shadow and bypass.
+    """
+
+    trajectory: Trajectory
+    interface: CommandInterface
+    chunk_id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Hold:
+    """
+    Publish the hold: measured positions, or zero velocities for a velocity controller.
+
+    :param positions: measured joints, float64 (J,), rad, in the order of ``joint_names``.
+    """
+
+    joint_names: tuple[str, ...]
+    positions: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PublishChunk:
+    """Ask the predictor for a verdict."""
+
+    chunk: ActionChunk
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateChanged:
+    """Publish ~/state now: the state, or in shadow the would-be state, has changed."""
+
+    state: State
+    previous: State
+    would_hold: bool
+    reasons: Reason
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CancelGoal:
+    """Cancel a goal that runs through the gate; comes before the hold."""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """Warn that a message was not used, in words."""
+
+    reasons: Reason
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckAnswered:
+    """
+    Answer ~/check_trajectory.
+
+    :param verdict: None if no verdict came in time.
+    """
+
+    chunk_id: int
+    verdict: Verdict | None
+    message: str
+
+
+Effect = Forward | Hold | PublishChunk | StateChanged | CancelGoal | Refused | CheckAnswered
