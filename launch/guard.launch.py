@@ -1,0 +1,131 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Start the gate and the predictor for a robot of your own, and bring both to active.
+
+An argument that is left empty stays as the parameter files say; what is given wins over them.
+The predictor is started again when it dies, and the gate holds until it is back.
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.substitutions import (
+    EnvironmentVariable,
+    LaunchConfiguration,
+    PathJoinSubstitution,
+    TextSubstitution,
+)
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+CONFIG = PathJoinSubstitution([FindPackageShare('wm_ros'), 'config'])
+DDS_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+
+# Launch argument: (node, parameter, type of the parameter).
+OVERRIDES = {
+    'mode': ('wm_gate', 'mode', str),
+    'command_out_topic': ('wm_gate', 'command_out_topic', str),
+    'command_out_type': ('wm_gate', 'command_out_type', str),
+    'checkpoint_path': ('wm_predictor', 'checkpoint_path', str),
+    'camera_topic': ('wm_predictor', 'camera_topics', list[str]),
+    'camera_info_topic': ('wm_predictor', 'camera_info_topics', list[str]),
+}
+
+
+def given_parameters(context: LaunchContext, node: str) -> dict[str, ParameterValue]:
+    """Collect the parameters of one node that arguments set."""
+    given = {'use_sim_time': ParameterValue(
+        LaunchConfiguration('use_sim_time'), value_type=bool)}
+    for argument, (owner, parameter, value_type) in OVERRIDES.items():
+        text = LaunchConfiguration(argument).perform(context)
+        if owner == node and text:
+            # A list travels as YAML: launch would join a list of texts to one text.
+            yaml = text if value_type is str else f"['{text}']"
+            given[parameter] = ParameterValue(
+                TextSubstitution(text=yaml), value_type=value_type)
+    return given
+
+
+def lifecycle_node(context: LaunchContext, name: str, **options) -> LifecycleNode:
+    """Make one of the two nodes with its file, the user's file and the arguments, in this order."""
+    return LifecycleNode(
+        package='wm_ros', executable=name, name=name, output='screen',
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[
+            PathJoinSubstitution([CONFIG, f'{name}.yaml']),
+            LaunchConfiguration('params_file'),
+            given_parameters(context, name),
+        ],
+        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        **options)
+
+
+def bring_up(node: LifecycleNode) -> list[LaunchDescriptionEntity]:
+    """Configure a node whenever its process starts, and activate it once it is configured."""
+    def change(transition_id: int) -> EmitEvent:
+        return EmitEvent(event=ChangeState(
+            lifecycle_node_matcher=matches_action(node), transition_id=transition_id))
+
+    return [
+        RegisterEventHandler(OnProcessStart(
+            target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])),
+        RegisterEventHandler(OnStateTransition(
+            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
+            entities=[change(Transition.TRANSITION_ACTIVATE)])),
+        node,
+    ]
+
+
+def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Describe both nodes; which arguments were given is known only now."""
+    params_file = Path(LaunchConfiguration('params_file').perform(context))
+    if not params_file.is_file():
+        # launch would warn and start with the defaults, which are not what was asked for.
+        raise RuntimeError(f'params_file is {str(params_file)!r}, which is no file; '
+                           'give the path of a YAML file, or leave the argument out')
+    gate = lifecycle_node(context, 'wm_gate')
+    predictor = lifecycle_node(
+        context, 'wm_predictor', respawn=True, respawn_delay=1.0, respawn_max_retries=10)
+    return [*bring_up(predictor), *bring_up(gate)]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the guard."""
+    return LaunchDescription([
+        DeclareLaunchArgument('namespace', default_value='', description='of both nodes'),
+        DeclareLaunchArgument(
+            'params_file', default_value=PathJoinSubstitution([CONFIG, 'wm_gate.yaml']),
+            description='your parameters of both nodes, read after those in config/'),
+        DeclareLaunchArgument(
+            'mode', default_value='', description='shadow or enforce'),
+        DeclareLaunchArgument(
+            'command_out_topic', default_value='', description="the controller's command topic"),
+        DeclareLaunchArgument(
+            'command_out_type', default_value='',
+            description='trajectory_msgs/msg/JointTrajectory or std_msgs/msg/Float64MultiArray'),
+        DeclareLaunchArgument(
+            'checkpoint_path', default_value='', description='directory of the model'),
+        DeclareLaunchArgument('camera_topic', default_value='', description='sensor_msgs/Image'),
+        DeclareLaunchArgument(
+            'camera_info_topic', default_value='', description='sensor_msgs/CameraInfo'),
+        DeclareLaunchArgument('use_sim_time', default_value='false'),
+        DeclareLaunchArgument('log_level', default_value='info'),
+        SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(
+            DDS_PROFILE, default_value=PathJoinSubstitution([CONFIG, 'fastdds.xml']))),
+        OpaqueFunction(function=nodes),
+    ])

@@ -1,0 +1,144 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Load every launch file with the real `launch`, and look at the nodes that it would start.
+
+`launch` is not among the wheels, so this is skipped, visibly, on hosts without apt's ROS.
+"""
+
+from pathlib import Path
+
+import pytest
+
+# The repository's own launch/ directory passes for a package named launch; its modules do not.
+pytest.importorskip('launch.actions', reason='ROS 2 launch is not installed')
+pytest.importorskip('launch_ros.actions', reason='launch_ros is not installed')
+
+from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
+from launch.actions import (  # noqa: E402
+    DeclareLaunchArgument,
+    GroupAction,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.launch_description_sources import (  # noqa: E402
+    get_launch_description_from_python_launch_file,
+)
+from launch_ros.actions import LifecycleNode, Node  # noqa: E402
+
+LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / 'launch'
+GUARD_ARGUMENTS = {
+    'namespace', 'params_file', 'mode', 'command_out_topic', 'command_out_type',
+    'checkpoint_path', 'camera_topic', 'camera_info_topic', 'use_sim_time', 'log_level'}
+
+
+def load(name: str) -> LaunchDescription:
+    """Load one of our launch files."""
+    return get_launch_description_from_python_launch_file(str(LAUNCH_FOLDER / name))
+
+
+def declared(description: LaunchDescription) -> set[str]:
+    """Name the arguments that a launch file itself declares."""
+    return {entity.name for entity in description.entities
+            if isinstance(entity, DeclareLaunchArgument)}
+
+
+def visit(entities, context: LaunchContext) -> list:
+    """Carry out everything but processes, in order; return the nodes that would start."""
+    found = []
+    for entity in entities or ():
+        if isinstance(entity, Node):
+            # Parameters and remappings as they are at this point, in this scope.
+            entity._perform_substitutions(context)
+            found.append(entity)
+        elif not isinstance(entity, RegisterEventHandler):
+            found += visit(entity.visit(context), context)
+    return found
+
+
+def nodes_of(name: str, **arguments: str) -> list:
+    """List the nodes that a launch file starts with these arguments."""
+    context = LaunchContext()
+    LaunchService()  # some substitutions look for its logging
+    context.launch_configurations.update(arguments)
+    return visit([load(name)], context)
+
+
+def parameters_of(node: Node) -> tuple[list[str], str]:
+    """Give the names of a node's parameter files, and the text of those made from arguments."""
+    paths = [Path(str(value)) for value, is_file in node._Node__expanded_parameter_arguments
+             if is_file]
+    ours = [path.name for path in paths if path.parent.name == 'config']
+    return ours, '\n'.join(path.read_text() for path in paths if path.name not in ours)
+
+
+@pytest.mark.parametrize(('name', 'arguments'), [
+    ('so101_sim.launch.py', {'namespace', 'params_file', 'seed', 'log_level'}),
+    ('guard.launch.py', GUARD_ARGUMENTS),
+    ('demo.launch.py', {'seed', 'mode', 'log_level'}),
+])
+def test_arguments_and_dds_profile(name, arguments):
+    description = load(name)
+    assert declared(description) == arguments
+    assert any(isinstance(entity, SetEnvironmentVariable) for entity in description.entities)
+
+
+def test_there_is_a_test_for_every_launch_file():
+    assert {path.name for path in LAUNCH_FOLDER.glob('*.launch.py')} == {
+        'so101_sim.launch.py', 'guard.launch.py', 'demo.launch.py'}
+
+
+def test_the_guard_is_two_lifecycle_nodes_with_their_files():
+    nodes = nodes_of('guard.launch.py')
+    assert {node.node_name for node in nodes} == {'/wm_gate', '/wm_predictor'}
+    assert all(isinstance(node, LifecycleNode) for node in nodes)
+    for node in nodes:
+        files, _ = parameters_of(node)
+        assert files[0] == f'{node.node_name.strip("/")}.yaml'
+
+
+def test_arguments_reach_the_node_that_they_are_for():
+    gate, predictor = sorted(nodes_of(
+        'guard.launch.py', namespace='left', mode='shadow', camera_topic='/cam/image',
+        command_out_topic='/jtc/joint_trajectory'), key=lambda node: node.node_name)
+    assert gate.node_name == '/left/wm_gate'
+    _, text = parameters_of(gate)
+    assert 'mode: shadow' in text
+    assert 'command_out_topic: /jtc/joint_trajectory' in text
+    assert 'camera_topics' not in text
+    _, text = parameters_of(predictor)
+    assert 'mode:' not in text
+    assert 'camera_topics:\n    - /cam/image' in text
+
+
+def test_an_empty_argument_leaves_the_parameter_file_alone():
+    for node in nodes_of('guard.launch.py'):
+        _, text = parameters_of(node)
+        assert 'use_sim_time: false' in text
+        assert 'mode' not in text
+        assert 'topic' not in text
+
+
+def test_a_missing_parameter_file_is_refused():
+    with pytest.raises(RuntimeError, match=r"params_file is '/no/such.yaml'.*give the path"):
+        nodes_of('guard.launch.py', params_file='/no/such.yaml')
+
+
+def test_the_demo_keeps_the_scopes_of_what_it_includes_apart():
+    """Launch leaks an included file's arguments into the next one unless a group ends them."""
+    description = load('demo.launch.py')
+    assert sum(isinstance(entity, GroupAction) for entity in description.entities) == 2
+    nodes = {node.node_name.rpartition('/')[2]: node for node in nodes_of('demo.launch.py', seed='5')}
+    assert set(nodes) == {'so101_sim', 'wm_gate', 'wm_predictor', 'play_policy'}
+    assert parameters_of(nodes['so101_sim'])[0] == ['so101_sim.yaml']
+    assert 'seed: 5' in parameters_of(nodes['so101_sim'])[1]
+    assert parameters_of(nodes['wm_gate'])[0] == ['wm_gate.yaml', 'wm_gate.yaml']
+    assert 'mode: enforce' in parameters_of(nodes['wm_gate'])[1]
+
+
+def test_opaque_functions_are_the_guard_s_alone():
+    """Logic in a launch file cannot be read by tools; only the guard has a reason for it."""
+    for name, count in (('so101_sim.launch.py', 0), ('guard.launch.py', 1), ('demo.launch.py', 0)):
+        entities = load(name).entities
+        assert sum(isinstance(entity, OpaqueFunction) for entity in entities) == count
