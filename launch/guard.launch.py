@@ -62,7 +62,7 @@ def given_parameters(context: LaunchContext, node: str) -> dict[str, ParameterVa
 
 
 def lifecycle_node(context: LaunchContext, name: str, **options) -> LifecycleNode:
-    """Make one of the two nodes with its file, the user's file and the arguments, in this order."""
+    """Make one of the two nodes; its file, then the user's, then the arguments count."""
     return LifecycleNode(
         package='wm_ros', executable=name, name=name, output='screen',
         namespace=LaunchConfiguration('namespace'),

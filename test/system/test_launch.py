@@ -129,7 +129,8 @@ def test_the_demo_keeps_the_scopes_of_what_it_includes_apart():
     """Launch leaks an included file's arguments into the next one unless a group ends them."""
     description = load('demo.launch.py')
     assert sum(isinstance(entity, GroupAction) for entity in description.entities) == 2
-    nodes = {node.node_name.rpartition('/')[2]: node for node in nodes_of('demo.launch.py', seed='5')}
+    nodes = {node.node_name.rpartition('/')[2]: node
+             for node in nodes_of('demo.launch.py', seed='5')}
     assert set(nodes) == {'so101_sim', 'wm_gate', 'wm_predictor', 'play_policy'}
     assert parameters_of(nodes['so101_sim'])[0] == ['so101_sim.yaml']
     assert 'seed: 5' in parameters_of(nodes['so101_sim'])[1]
