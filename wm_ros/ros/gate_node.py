@@ -67,7 +67,7 @@ class GateNode(GuardedLifecycleNode):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('wm_gate', **kwargs)
-        self._parameters = ConfigParameters(self, GateConfig)
+        self._settings = ConfigParameters(self, GateConfig)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._gate: Gate | None = None
         self._outputs: GateOutputs | None = None
@@ -77,7 +77,7 @@ class GateNode(GuardedLifecycleNode):
 
     def configure(self) -> None:
         """Make the gate from the parameters and open every topic and service."""
-        config = self._parameters.build()
+        config = self._settings.build()
         uses_sim_time = bool(self.get_parameter('use_sim_time').value)
         check_clock(config, uses_sim_time=uses_sim_time)
         # Milliseconds since 1970 as the first id: no id of a gate that ran before comes again.
@@ -118,7 +118,7 @@ class GateNode(GuardedLifecycleNode):
             future.cancel()
         self._checks.clear()
         self._gate = self._outputs = None
-        self._parameters.release()
+        self._settings.release()
 
     def on_callback_error(self, error: Exception) -> None:
         """HOLD, then ESTOP: the gate no longer knows what it did."""
@@ -199,7 +199,7 @@ class GateNode(GuardedLifecycleNode):
 
     def _tick(self, now: Now) -> list[Effect]:
         assert self._gate is not None
-        config = self._parameters.config
+        config = self._settings.config
         if config is not None and config is not self._gate.config:
             self._gate.replace_config(config)
         return self._gate.tick(now)

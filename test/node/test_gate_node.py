@@ -1,0 +1,452 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The gate over real DDS: a tester plays robot driver, predictor and policy.
+
+Time is wall time on a busy machine: everything waits for a condition with a deadline.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from harness import Harness
+from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Float64MultiArray
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from wm_ros.datatypes import Reason
+from wm_ros.gate.values import NS_PER_S
+from wm_ros.msg import ActionChunk, GateState, PredictorStatus, Verdict
+from wm_ros.ros import qos
+from wm_ros.ros.gate_messages import ns_to_time
+from wm_ros.ros.gate_node import GateNode
+from wm_ros.srv import CheckTrajectory
+
+JOINTS = ['a', 'b']
+OUT = '/controller/joint_trajectory'
+HEARTBEAT_PROCESS = Path(__file__).with_name('heartbeat_process.py')
+# The steady clock of a busy machine: generous where the test is not about time.
+PATIENT = {'joint_state_timeout': 2.0, 'image_timeout': 5.0, 'heartbeat_timeout': 2.0,
+           'decision_timeout': 2.0, 'check_timeout': 5.0}
+
+
+class Bench:
+    """
+    A gate, and a tester that plays everyone else.
+
+    :param is_beating: the tester plays the predictor's heartbeat; else another process does.
+    :param parameters: settings that differ from the patient ones.
+    """
+
+    def __init__(self, harness: Harness, *, is_beating: bool = True, **parameters) -> None:
+        self.harness = harness
+        values = {'joint_names': JOINTS, 'command_out_topic': OUT, 'arm_cycles': 3,
+                  'probe_period': 0.1, **PATIENT, **parameters}
+        self.node = harness.add(GateNode(context=harness.context, parameter_overrides=[
+            Parameter(name, value=value) for name, value in values.items()]))
+        self.positions = [0.1, -0.2]
+        self.decision = Verdict.OK
+        self.is_answering = True
+        self.change_verdict = lambda verdict: None
+        self.progress = 0
+        out_type = (Float64MultiArray if 'Array' in values.get('command_out_type', '')
+                    else JointTrajectory)
+        self.output = harness.mailbox(OUT, out_type, qos.COMMAND_OUT)
+        self.states = harness.mailbox('/wm_gate/state', GateState, qos.GATE_STATE)
+        self.chunks = harness.mailbox('/wm_gate/action_chunk', ActionChunk, 10)
+        harness.tester.create_subscription(
+            ActionChunk, '/wm_gate/action_chunk', self._answer, qos.ACTION_CHUNK)
+        self.commands = harness.publisher(
+            '/wm_gate/joint_trajectory', JointTrajectory, qos.COMMAND_IN)
+        self.arrays = harness.publisher('/wm_gate/commands', Float64MultiArray, qos.COMMAND_IN)
+        self.joints = harness.publisher('/joint_states', JointState, qos.JOINT_STATES_OUT)
+        self.verdicts = harness.publisher('/wm_predictor/verdict', Verdict, qos.VERDICT)
+        self.stop = harness.publisher('/emergency_stop', Bool, qos.EMERGENCY_STOP)
+        self.bypass = harness.publisher('/wm_gate/bypass', Bool, qos.BYPASS)
+        self.timers = [harness.tester.create_timer(0.02, self._publish_joints)]
+        if is_beating:
+            self.beats = harness.publisher(
+                '/wm_predictor/heartbeat', PredictorStatus, qos.HEARTBEAT)
+            self.timers.append(harness.tester.create_timer(0.05, self._publish_beat))
+
+    def now_ns(self) -> int:
+        """Return the tester's ROS time."""
+        return self.harness.tester.get_clock().now().nanoseconds
+
+    def start(self) -> 'Bench':
+        """Configure, match and activate."""
+        assert self.harness.change_state('wm_gate', Transition.TRANSITION_CONFIGURE)
+        self.harness.wait_matched()
+        assert self.harness.change_state('wm_gate', Transition.TRANSITION_ACTIVATE)
+        return self
+
+    def arm(self) -> 'Bench':
+        """Start and wait for RUNNING."""
+        self.start()
+        self.expect_state(GateState.RUNNING, timeout_s=10.0)
+        return self
+
+    def expect_state(self, state: int, timeout_s: float = 5.0) -> GateState:
+        """Wait for a state."""
+        return self.states.expect(lambda m: m.state == state, timeout_s=timeout_s)
+
+    def expect_chunk(self) -> ActionChunk:
+        """Wait for the chunk of a command."""
+        return self.chunks.expect(lambda m: m.source != 'probe')
+
+    def send(self, positions=((0.15, -0.2), (0.2, -0.2)), names=JOINTS) -> None:
+        """Publish a trajectory with points 0.1 s apart."""
+        message = JointTrajectory(joint_names=list(names))
+        for index, row in enumerate(positions):
+            point = JointTrajectoryPoint(positions=[float(p) for p in row])
+            point.time_from_start.nanosec = (index + 1) * 100_000_000
+            message.points.append(point)
+        self.commands.publish(message)
+
+    def verdict_for(self, chunk: ActionChunk) -> Verdict:
+        """Make a verdict of the decision in force."""
+        now = self.now_ns()
+        verdict = Verdict(
+            chunk_id=chunk.chunk_id, digest=chunk.digest, horizon=0.8, risk=0.1,
+            risk_threshold=0.5, speed_factor=1.0, first_unsafe_step=-1,
+            decision=Verdict.OK if chunk.source == 'probe' else self.decision,
+            valid_until=ns_to_time(now + 5 * NS_PER_S))
+        verdict.header.stamp = verdict.observation_stamp = ns_to_time(now)
+        if verdict.decision == Verdict.VETO:
+            verdict.reasons, verdict.risk = Verdict.RISK, 0.9
+            verdict.message = 'risk 0.9 at step 3'
+        return verdict
+
+    def _answer(self, chunk: ActionChunk) -> None:
+        if not self.is_answering and chunk.source != 'probe':
+            return
+        verdict = self.verdict_for(chunk)
+        if chunk.source != 'probe':
+            self.change_verdict(verdict)
+        self.verdicts.publish(verdict)
+
+    def _publish_joints(self) -> None:
+        message = JointState(name=JOINTS, position=self.positions, velocity=[0.0, 0.0])
+        message.header.stamp = ns_to_time(self.now_ns())
+        self.joints.publish(message)
+
+    def _publish_beat(self) -> None:
+        self.progress += 1
+        self.beats.publish(PredictorStatus(
+            progress=self.progress, calibrated=True, image_age=0.03, joint_age=0.01))
+
+
+@pytest.fixture
+def harness():
+    with Harness() as value:
+        yield value
+
+
+def test_releases_with_a_matching_ok(harness):
+    bench = Bench(harness).arm()
+    assert len(bench.output) == 0, 'arming publishes nothing'
+    bench.send()
+    out = bench.output.expect()
+    assert out.joint_names == JOINTS
+    assert [list(p.positions) for p in out.points] == [[0.15, -0.2], [0.2, -0.2]]
+    assert out.header.stamp.sec == 0
+    state = bench.states.expect(lambda m: m.forwarded == 1)
+    assert state.enforcing
+    assert state.decision_ms > 0
+
+
+def test_verdict_with_another_digest_releases_nothing(harness):
+    bench = Bench(harness).arm()
+    bench.change_verdict = lambda verdict: setattr(verdict, 'digest', list(range(16)))
+    bench.send()
+    state = bench.expect_state(GateState.HOLD)
+    assert state.reasons & Reason.BAD_COMMAND
+    assert list(bench.output.expect().points[0].positions) == bench.positions
+    bench.output.expect_none()
+
+
+def test_old_duplicate_and_foreign_verdicts_release_nothing(harness):
+    bench = Bench(harness).arm()
+    bench.send()
+    bench.output.expect()
+    chunk = bench.expect_chunk()
+    bench.verdicts.publish(bench.verdict_for(chunk))
+    chunk.chunk_id += 1
+    bench.verdicts.publish(bench.verdict_for(chunk))
+    bench.output.expect_none()
+    assert bench.expect_state(GateState.RUNNING).forwarded == 1
+
+
+def test_nan_command_is_never_forwarded(harness):
+    bench = Bench(harness).arm()
+    bench.send(((float('nan'), 0.0),))
+    state = bench.expect_state(GateState.HOLD)
+    assert state.reasons & Reason.BAD_COMMAND
+    assert 'position of a at point 0 is nan' in state.message
+    assert list(bench.output.expect().points[0].positions) == bench.positions
+    bench.output.expect_none()
+
+
+def test_wrong_joint_names_are_refused_with_words(harness):
+    bench = Bench(harness).arm()
+    bench.send(names=['a', 'elbow'])
+    state = bench.expect_state(GateState.HOLD)
+    assert "unknown ['elbow'], missing ['b']" in state.message
+    assert state.rejected == 1
+    assert bench.chunks.received == type(bench.chunks.received)(
+        c for c in bench.chunks.received if c.source == 'probe')
+
+
+def test_permuted_joints_are_put_in_order(harness):
+    bench = Bench(harness).arm()
+    bench.send(((-0.2, 0.15),), names=['b', 'a'])
+    out = bench.output.expect()
+    assert out.joint_names == ['a', 'b']
+    assert list(out.points[0].positions) == [0.15, -0.2]
+
+
+def test_late_verdict_is_a_deadline(harness):
+    bench = Bench(harness, decision_timeout=0.2).arm()
+    bench.is_answering = False
+    bench.send()
+    chunk = bench.expect_chunk()
+    state = bench.expect_state(GateState.HOLD)
+    assert state.reasons & Reason.DEADLINE
+    assert state.deadline_missed == 1
+    bench.output.expect()
+    bench.verdicts.publish(bench.verdict_for(chunk))
+    bench.output.expect_none()
+
+
+def test_veto_publishes_one_hold_at_the_measured_position(harness):
+    bench = Bench(harness).arm()
+    veto = harness.mailbox('/wm_gate/veto', Bool, qos.VETO)
+    bench.decision = Verdict.VETO
+    bench.send()
+    out = bench.output.expect()
+    assert [list(p.positions) for p in out.points] == [[0.1, -0.2]]
+    state = bench.expect_state(GateState.HOLD)
+    assert 'risk 0.9 at step 3' in state.message
+    veto.expect(lambda m: m.data)
+    bench.send()
+    bench.output.expect_none()
+    bench.decision = Verdict.OK
+    bench.send()
+    bench.expect_state(GateState.RUNNING)
+    assert len(bench.output.expect().points) == 2
+    veto.expect(lambda m: not m.data)
+
+
+def test_kill_of_the_predictor_holds_within_250_ms(harness):
+    bench = Bench(harness, is_beating=False, heartbeat_timeout=0.2)
+    process = subprocess.Popen(
+        [sys.executable, str(HEARTBEAT_PROCESS)], stdin=subprocess.PIPE, env=dict(os.environ))
+    try:
+        bench.start()
+        bench.expect_state(GateState.RUNNING, timeout_s=20.0)
+        process.send_signal(signal.SIGKILL)
+        killed_at = time.monotonic()
+        bench.states.clear()
+        bench.output.clear()
+        harness.spin_until(lambda: len(bench.output), 3.0, 'no hold')
+        took = bench.output.received_at[0] - killed_at
+        state = bench.expect_state(GateState.HOLD)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+    assert state.reasons & Reason.PREDICTOR_LOST
+    assert list(bench.output.expect().points[0].positions) == bench.positions
+    assert took <= 0.25, f'hold {1e3 * took:.0f} ms after kill -9'
+
+
+def test_late_joiner_gets_the_state_and_no_command(harness):
+    bench = Bench(harness).arm()
+    bench.send()
+    bench.output.expect()
+    late_state = harness.mailbox('/wm_gate/state', GateState, qos.GATE_STATE_IN)
+    late_output = harness.mailbox(OUT, JointTrajectory, qos.COMMAND_OUT)
+    late_state.expect()
+    late_output.expect_none()
+
+
+def test_estop_latches_and_clears_when_its_cause_is_gone(harness):
+    bench = Bench(harness).arm()
+    bench.stop.publish(Bool(data=True))
+    bench.expect_state(GateState.ESTOP)
+    assert len(bench.output.expect().points) == 1
+    refused = harness.call(Trigger, '/wm_gate/clear_emergency_stop', Trigger.Request())
+    assert not refused.success
+    assert 'still true' in refused.message
+    bench.send()
+    bench.output.expect_none()
+    bench.stop.publish(Bool(data=False))
+    harness.spin_until(
+        lambda: harness.call(
+            Trigger, '/wm_gate/clear_emergency_stop', Trigger.Request()).success,
+        5.0, 'the e-stop cannot be cleared')
+    bench.expect_state(GateState.RUNNING)
+    assert harness.call(Trigger, '/wm_gate/emergency_stop', Trigger.Request()).success
+    bench.expect_state(GateState.ESTOP)
+
+
+def test_disengage_holds(harness):
+    bench = Bench(harness).arm()
+    assert harness.call(SetBool, '/wm_gate/engage', SetBool.Request(data=False)).success
+    assert bench.expect_state(GateState.HOLD).reasons & Reason.NOT_ENGAGED
+    assert len(bench.output.expect().points) == 1
+
+
+def test_deactivate_ends_with_the_hold_and_inactive_is_mute(harness):
+    bench = Bench(harness).arm()
+    bench.send()
+    bench.output.expect(lambda m: len(m.points) == 2)
+    assert harness.change_state('wm_gate', Transition.TRANSITION_DEACTIVATE)
+    assert list(bench.output.expect().points[0].positions) == bench.positions
+    bench.expect_state(GateState.INACTIVE)
+    bench.send()
+    bench.output.expect_none()
+    assert harness.change_state('wm_gate', Transition.TRANSITION_CLEANUP)
+    bench.harness.spin_until(
+        lambda: harness.tester.count_publishers(OUT) == 0, 5.0, 'publishers remain')
+
+
+def test_shadow_forwards_and_reports_would_hold(harness):
+    bench = Bench(harness, mode='shadow')
+    bench.decision = Verdict.VETO
+    bench.start()
+    bench.states.expect(lambda m: m.state == GateState.RUNNING and not m.would_hold)
+    bench.send()
+    assert len(bench.output.expect().points) == 2
+    state = bench.states.expect(lambda m: m.would_hold)
+    assert not state.enforcing
+    assert state.state == GateState.RUNNING
+    assert state.reasons & Reason.RISK
+    bench.output.expect_none()
+
+
+def test_bypass_counts_only_while_it_is_published(harness):
+    bench = Bench(harness, allow_bypass=True, bypass_timeout=0.5).arm()
+    bench.is_answering = False
+    bench.bypass.publish(Bool(data=True))
+    bench.expect_state(GateState.BYPASS)
+    bench.send()
+    bench.output.expect(lambda m: len(m.points) == 2)
+    bench.expect_state(GateState.HOLD)
+    assert len(bench.output.expect().points) == 1
+
+
+def test_check_trajectory_answers_and_releases_nothing(harness):
+    bench = Bench(harness).arm()
+    bench.decision = Verdict.VETO
+    request = CheckTrajectory.Request()
+    request.trajectory.joint_names = JOINTS
+    request.trajectory.points = [JointTrajectoryPoint(positions=[0.15, -0.2])]
+    request.trajectory.points[0].time_from_start.nanosec = 100_000_000
+    answer = harness.call(CheckTrajectory, '/wm_gate/check_trajectory', request)
+    assert answer.success
+    assert answer.verdict.decision == Verdict.VETO
+    assert bench.chunks.expect(lambda m: m.source == 'check_trajectory')
+    assert bench.expect_state(GateState.RUNNING).vetoed == 0
+    bench.output.expect_none()
+    request.trajectory.joint_names = ['a']
+    answer = harness.call(CheckTrajectory, '/wm_gate/check_trajectory', request)
+    assert not answer.success
+    assert "missing ['b']" in answer.message
+
+
+def test_check_without_a_verdict_gives_up_and_blocks_nobody(harness):
+    bench = Bench(harness, check_timeout=0.5).arm()
+    bench.is_answering = False
+    request = CheckTrajectory.Request()
+    request.trajectory.joint_names = JOINTS
+    request.trajectory.points = [JointTrajectoryPoint(positions=[0.15, -0.2])]
+    request.trajectory.points[0].time_from_start.nanosec = 100_000_000
+    bench.states.clear()
+    answer = harness.call(CheckTrajectory, '/wm_gate/check_trajectory', request)
+    assert not answer.success
+    assert 'no verdict within 0.5 s' in answer.message
+    assert len(bench.states) >= 3, 'the state went on at 10 Hz'
+
+
+def test_velocity_setpoints_end_in_zeros(harness):
+    bench = Bench(
+        harness, command_out_type='std_msgs/msg/Float64MultiArray',
+        command_interface='velocity').arm()
+    bench.arrays.publish(Float64MultiArray(data=[0.2, -0.2]))
+    assert list(bench.output.expect().data) == [0.2, -0.2]
+    assert list(bench.output.expect().data) == [0.0, 0.0]
+    bench.arrays.publish(Float64MultiArray(data=[0.2]))
+    assert '1 numbers for 2 joints' in bench.expect_state(GateState.HOLD).message
+    assert list(bench.output.expect().data) == [0.0, 0.0]
+
+
+def test_position_setpoint_is_forwarded_as_it_came(harness):
+    bench = Bench(harness, command_out_type='std_msgs/msg/Float64MultiArray').arm()
+    bench.arrays.publish(Float64MultiArray(data=[0.15, -0.25]))
+    assert list(bench.output.expect().data) == [0.15, -0.25]
+    assert len(bench.expect_chunk().trajectory.points) == 8
+    bench.arrays.publish(Float64MultiArray(data=[float('nan'), 0.0]))
+    assert list(bench.output.expect().data) == bench.positions
+
+
+def test_exception_in_a_callback_ends_in_hold_then_estop(harness, monkeypatch):
+    bench = Bench(harness).arm()
+    seen = []
+    monkeypatch.setattr(
+        bench.node._gate, 'judge_verdict', lambda *_: seen.append(1) or 1 // 0)
+    bench.send()
+    state = bench.expect_state(GateState.ESTOP)
+    assert 'ZeroDivisionError' in state.message
+    assert seen
+    assert list(bench.output.expect().points[0].positions) == bench.positions
+    bench.states.clear()
+    bench.states.expect()
+    assert harness.call(Trigger, '/wm_gate/clear_emergency_stop', Trigger.Request()).success
+
+
+def test_diagnostics_carry_the_figures(harness):
+    bench = Bench(harness)
+    box = harness.mailbox('/diagnostics', DiagnosticArray, qos.DIAGNOSTICS)
+    bench.arm()
+    message = box.expect(
+        lambda m: any(v.value == 'RUNNING' for v in m.status[0].values), timeout_s=5.0)
+    (status,) = message.status
+    keys = {value.key for value in status.values}
+    assert {'state', 'joint_age_s', 'decision_ms_p99', 'forwarded', 'deadline_missed'} <= keys
+    assert status.level == b'\x00'
+    harness.publisher(OUT, JointTrajectory, qos.COMMAND_OUT)
+    message = box.expect(lambda m: m.status[0].level == b'\x02', timeout_s=5.0)
+    assert f'1 other publishers write {OUT}' in message.status[0].message
+
+
+def test_commands_are_volatile_and_reliable(harness):
+    bench = Bench(harness).start()
+    (info,) = [i for i in harness.tester.get_publishers_info_by_topic(OUT)]
+    assert info.qos_profile.durability == qos.COMMAND_OUT.durability
+    assert info.qos_profile.durability.name == 'VOLATILE'
+    assert bench.node.get_name() == 'wm_gate'
+
+
+@pytest.mark.parametrize(('parameters', 'words'), [
+    ({'joint_names': Parameter.Type.NOT_SET}, 'joint_names'),
+    ({'use_sim_time': True}, 'allow_sim_time'),
+    ({'position_lower': [0.0], 'position_upper': [1.0]}, 'position_lower has 1 values'),
+])
+def test_configure_fails_with_words(harness, parameters, words):
+    values = {'joint_names': JOINTS, **parameters}
+    node = harness.add(GateNode(context=harness.context, parameter_overrides=[
+        Parameter(name, value=value) for name, value in values.items()
+        if value is not Parameter.Type.NOT_SET]))
+    assert not harness.change_state('wm_gate', Transition.TRANSITION_CONFIGURE)
+    assert harness.state('wm_gate') == 'unconfigured'
+    assert words in node.last_error
