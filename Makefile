@@ -41,7 +41,7 @@ $(TEST_STAMP): $(PINS) $(DEMO_STAMP)
 
 $(FILE_LIST): FORCE
 	@mkdir -p $(@D)
-	@find wm_ros launch config models -type f -not -name '*.pyc' | LC_ALL=C sort > $@.new
+	@find $(wildcard wm_ros launch config models) -type f -not -name '*.pyc' | LC_ALL=C sort > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD_STAMP): $(DEMO_STAMP) $(INTERFACES) $(FILE_LIST)

@@ -80,7 +80,7 @@ install ROS 2 Jazzy with apt (/opt/ros/jazzy) and run make again"
 
 # Bytecode is made when a module is first used: compiling all of it here takes longer.
 pip_install() {
-    .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check \
+    .venv/bin/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check \
         --constraint requirements/constraints.txt "$@"
 }
 
