@@ -12,6 +12,9 @@ log="$PWD/log/build.txt"
 mkdir -p log
 touch log/COLCON_IGNORE
 
+# colcon leaves a link behind for a source file that was deleted.
+[ ! -d install ] || find install -xtype l -delete
+
 echo 'building the package with colcon (about 30 s the first time)'
 # BUILD_TESTING: ament's linters need tools of an apt installation.
 if ! colcon build --paths . --symlink-install --event-handlers console_direct- \
