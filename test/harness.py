@@ -249,7 +249,8 @@ class Harness:
 
     def state(self, node_name: str) -> str:
         """Read the label of a lifecycle node's state over its service."""
-        return self.call(GetState, f'{node_name}/get_state', GetState.Request()).current_state.label
+        answer = self.call(GetState, f'{node_name}/get_state', GetState.Request())
+        return answer.current_state.label
 
     def configure_and_activate(self, node_name: str) -> None:
         """Bring a lifecycle node to active."""

@@ -69,7 +69,8 @@ def check_settings(config: Any) -> None:
     for item in fields(config):
         value = getattr(config, item.name)
         if item.metadata.get('required') and is_missing(value):
-            raise ValueError(f"{item.name} is not set; {item.metadata.get('help', 'give a value')}")
+            text = item.metadata.get('help', 'give it a value')
+            raise ValueError(f'{item.name} is not set; {text}')
         check_setting(item.name, value, hints[item.name], item.metadata)
 
 

@@ -72,9 +72,14 @@ def test_exception_in_a_callback_fails_the_test(harness):
 
 def test_exception_in_the_background_thread_fails_the_test(harness):
     _inbox, outbox = _wire(harness)
-    with pytest.raises(ZeroDivisionError, match='asked to'), harness.spinning():
-        outbox.publish(String(data='raise'))
-        harness.spin_for(1.0)
+
+    def spin_in_a_thread():
+        with harness.spinning():
+            harness.spin_for(1.0)
+
+    outbox.publish(String(data='raise'))
+    with pytest.raises(ZeroDivisionError, match='asked to'):
+        spin_in_a_thread()
 
 
 def test_contexts_are_separate():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wm_ros.datatypes import Reason
-from wm_ros.inference.history import HistoryConfig, ObservationHistory, UnusableObservation
+from wm_ros.inference.history import ObservationHistory, UnusableObservation
+from wm_ros.inference.history_config import HistoryConfig
 
 MS = 1_000_000
 START = 5_000 * MS
@@ -48,6 +49,15 @@ def test_a_frame_ahead_of_the_clock_waits_for_its_time():
     _feed(history, 100, 90, 0, -15)
     assert history.observe(START).image_stamps_ns[-1] == START
     assert history.observe(START + 15 * MS).image_stamps_ns[-1] == START + 15 * MS
+
+
+def test_the_joints_are_those_nearest_to_the_newest_frame():
+    history = _history()
+    _feed(history, 140, 40)
+    for age, value in ((65, 1.0), (45, 2.0), (20, 3.0), (0, 4.0)):
+        stamp = START - age * MS
+        history.add_joints(('a', 'b'), (value, 0.0), (), stamp, START)
+    assert history.observe(START).joints.positions[0] == 2.0
 
 
 def test_start_up_says_what_is_missing():

@@ -8,16 +8,17 @@ data is back. No clock is read here; ``now`` is an argument.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_ros.datatypes import JointSample, Observation, Reason
 from wm_ros.errors import ObservationError
+from wm_ros.inference.history_config import HistoryConfig
 
 NS_PER_S = 1_000_000_000
 _MAX_FRAMES = 128
+_MAX_JOINTS = 512
 
 
 class UnusableObservation(ObservationError):
@@ -33,52 +34,9 @@ class UnusableObservation(ObservationError):
         self.reason = reason
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HistoryConfig:
-    """
-    Limits of an ``ObservationHistory``.
-
-    :param joint_names: J joints of the model, in its order.
-    :param context_len: T frames that the model looks at.
-    :param step_s: time between these frames, s.
-    :param image_timeout_s: longest age of the newest frame, s.
-    :param joint_timeout_s: longest age of the newest joint state, s.
-    :param slop_s: how far a context frame may lie from its time, s; half a step at most.
-    :param max_future_s: how far a stamp may lie ahead of the clock, s.
-    :param frozen_frames: so many equal pictures with fresh stamps are a frozen camera.
-    :param frozen_motion_rad: ... once a joint has moved this far meanwhile, rad. 0 for a real
-        camera, whose noise never repeats; above 0 for a simulated one, which has none.
-    """
-
-    joint_names: tuple[str, ...]
-    context_len: int = 2
-    step_s: float = 0.1
-    image_timeout_s: float = 0.3
-    joint_timeout_s: float = 0.2
-    slop_s: float = 0.05
-    max_future_s: float = 0.02
-    frozen_frames: int = 10
-    frozen_motion_rad: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse limits that would switch a check off."""
-        for name in ('step_s', 'image_timeout_s', 'joint_timeout_s', 'slop_s'):
-            if not getattr(self, name) > 0:
-                raise ValueError(f'{name} is {getattr(self, name)}; must be above 0')
-        if not self.slop_s <= self.step_s / 2:
-            raise ValueError(f'slop_s is {self.slop_s}; must be at most half of step_s '
-                             f'{self.step_s}, or one frame could serve two times')
-        if not (self.max_future_s >= 0 and self.frozen_motion_rad >= 0):
-            raise ValueError('max_future_s and frozen_motion_rad must not be negative')
-        if self.context_len < 1 or self.frozen_frames < 2 or not self.joint_names:
-            raise ValueError(f'context_len is {self.context_len} (at least 1), frozen_frames is '
-                             f'{self.frozen_frames} (at least 2), '
-                             f'{len(self.joint_names)} joint names (at least 1)')
-
-
 class ObservationHistory:
     """
-    A bounded history of small frames and the newest joint state; not thread-safe.
+    A bounded history of small frames and of joint states; not thread-safe.
 
     A refused sample makes ``observe`` refuse as well until the next good one, because the sample
     before it no longer tells what is going on.
@@ -162,16 +120,17 @@ class ObservationHistory:
         if self._equal_joints is None:
             self._equal_joints = sample.positions
         self._joints.sort(key=lambda joints: joints.stamp_ns)
-        # Samples ahead of the clock wait for their time; one at or before it is enough.
-        ready = sum(joints.stamp_ns <= now_ns for joints in self._joints)
-        self._joints = self._joints[max(0, ready - 1):][-_MAX_FRAMES:]
+        oldest = self._joints[-1].stamp_ns - self._span_ns
+        self._joints = [joints for joints in self._joints
+                        if joints.stamp_ns >= oldest][-_MAX_JOINTS:]
 
     def observe(self, now_ns: int) -> Observation:
         """
-        Give the newest frame, the frames one step apart before it, and the newest joints.
+        Give the newest frame, the frames one step apart before it, and the joints at its time.
 
-        The chunk under judgement starts now, so the joints are the newest ones and not those
-        nearest to the frame. A context frame is the one nearest to its time, within the slop.
+        A context frame is the one nearest to its time, within the slop. The joints are those
+        nearest to the newest frame, as the model was trained; their limit of age is kept by the
+        newest joint state, so that a driver that died is noticed whatever the camera does.
 
         :param now_ns: the clock of the stamps, ns.
         :returns: frames oldest first, none newer than now.
@@ -182,7 +141,7 @@ class ObservationHistory:
             if problem is not None:
                 raise UnusableObservation(problem.reason, str(problem))
         stamps = self._context_stamps(now_ns)
-        joints = self._newest_joints(now_ns)
+        joints = self._joints_at(stamps[-1], now_ns)
         self._check_frozen()
         return Observation(images=np.stack([self._frames[stamp] for stamp in stamps]),
                            image_stamps_ns=tuple(stamps), joints=joints)
@@ -258,12 +217,12 @@ class ObservationHistory:
             nearest = min(usable, key=lambda stamp, at=wanted: abs(stamp - at))
             if abs(nearest - wanted) > _ns(config.slop_s):
                 raise UnusableObservation(
-                    Reason.STALE_IMAGE, f'{len(chosen)} of {config.context_len} frames: none within '
-                    f'{config.slop_s} s of {step * config.step_s:.3f} s before the newest')
+                    Reason.STALE_IMAGE, f'{len(chosen)} of {config.context_len} frames: none '
+                    f'within {config.slop_s} s of {step * config.step_s:.3f} s before the newest')
             chosen.append(nearest)
         return chosen[::-1]
 
-    def _newest_joints(self, now_ns: int) -> JointSample:
+    def _joints_at(self, frame_ns: int, now_ns: int) -> JointSample:
         usable = [joints for joints in self._joints if joints.stamp_ns <= now_ns]
         if not usable:
             raise UnusableObservation(Reason.STALE_JOINTS, 'no joint state yet')
@@ -271,7 +230,7 @@ class ObservationHistory:
         if age_s > self.config.joint_timeout_s:
             raise UnusableObservation(Reason.STALE_JOINTS, f'joint state is {age_s:.3f} s old; '
                                       f'allowed is {self.config.joint_timeout_s} s')
-        return usable[-1]
+        return min(usable, key=lambda joints: abs(joints.stamp_ns - frame_ns))
 
     def _watch_content(self, content: int, stamp_ns: int) -> None:
         if content == self._content:

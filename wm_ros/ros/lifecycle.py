@@ -69,6 +69,15 @@ class GuardedLifecycleNode(LifecycleNode):
         if self._state_machine.current_state[1] != 'finalized':
             self.trigger_shutdown()
 
+    def destroy_node(self) -> None:
+        """Release everything first: a thread of the node must not outlive its publishers."""
+        try:
+            self.deactivate()
+            self.release()
+        except Exception as error:  # named guard: transition
+            self.report_error('destroy', error)
+        super().destroy_node()
+
     def on_callback_error(self, error: Exception) -> None:
         """
         Hear of an exception that escaped a callback; called by ``run`` on the executor thread.
@@ -181,8 +190,9 @@ class GuardedLifecycleNode(LifecycleNode):
         try:
             return super()._LifecycleNodeMixin__on_change_state(request, response)
         except rclpy_implementation.RCLError as error:
+            wanted = request.transition
             self.get_logger().warning(
-                f'transition {request.transition.id} {request.transition.label!r} refused: {error}')
+                f'transition {wanted.id} {wanted.label!r} refused: {error}')
             response.success = False
             return response
 

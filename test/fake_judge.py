@@ -1,0 +1,82 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A judge without a model: it says what the test tells it to, and notes what it was asked."""
+
+import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from wm_ros.datatypes import Decision, Prediction, Reason, Verdict
+
+JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex')
+
+
+@dataclass
+class FakeJudge:
+    """
+    Stands in for ``wm_ros.inference.judge.Judge``.
+
+    Distinct prime sizes, so that a swapped axis fails. Frame k of the future is filled with the
+    value k + 1.
+    """
+
+    decision: Decision = Decision.OK
+    risk: float = 0.25
+    error: Exception | None = None
+    decode_error: Exception | None = None
+    is_calibrated: bool = True
+    sleep_s: float = 0.0
+    decode_s: float = 0.0
+    events: list[str] = field(default_factory=list)
+    observations: list[Any] = field(default_factory=list)
+    chunks: list[Any] = field(default_factory=list)
+    model_id: str = 'fake-0'
+    config: Any = field(default_factory=lambda: SimpleNamespace(
+        joint_names=JOINTS, context_len=2, horizon=5, step_s=0.1, image_height=7,
+        image_width=11, camera_name='front'))
+    engine: Any = field(default_factory=lambda: SimpleNamespace(name='fake', device='none'))
+
+    def warm_up(self):
+        """Note the call."""
+        self.events.append('warm_up')
+
+    def close(self):
+        """Note the call."""
+        self.events.append('close')
+
+    def judge(self, chunk, observation, *, stamp_ns):
+        """Answer with ``decision`` and ``risk``, after ``sleep_s``, or raise ``error``."""
+        self.events.append('judge')
+        self.chunks.append(chunk)
+        self.observations.append(observation)
+        time.sleep(self.sleep_s)
+        if self.error is not None:
+            raise self.error
+        steps, joints = self.config.horizon, len(JOINTS)
+        prediction = Prediction(
+            offsets_s=0.1 * np.arange(1, steps + 1), joint_names=JOINTS, model_id=self.model_id,
+            risk=np.linspace(0, self.risk, steps).astype(np.float32),
+            uncertainty=np.full(steps, 0.125, np.float32),
+            joint_positions=np.arange(steps * joints, dtype=np.float32).reshape(steps, joints))
+        is_veto = self.decision == Decision.VETO
+        verdict = Verdict(
+            chunk_id=chunk.chunk_id, digest=chunk.digest, decision=self.decision,
+            reasons=Reason.RISK if is_veto else Reason.NONE, stamp_ns=stamp_ns,
+            observation_stamp_ns=observation.image_stamps_ns[-1],
+            valid_until_ns=stamp_ns + 300_000_000, horizon_s=0.1 * steps, risk=self.risk,
+            risk_threshold=0.5, uncertainty=0.125, first_unsafe_step=2 if is_veto else -1,
+            model_id=self.model_id, stage_ms=(1.5, 2.5), message='as told')
+        return SimpleNamespace(verdict=verdict, prediction=prediction, output=None)
+
+    def frames(self, judgement):
+        """Give (H, h, w, 3), frame k filled with k + 1; or raise ``decode_error``."""
+        self.events.append('frames')
+        time.sleep(self.decode_s)
+        if self.decode_error is not None:
+            raise self.decode_error
+        c = self.config
+        values = np.arange(1, c.horizon + 1, dtype=np.uint8)[:, None, None, None]
+        return np.broadcast_to(values, (c.horizon, c.image_height, c.image_width, 3)).copy()

@@ -1,0 +1,496 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""wm_predictor over real DDS, with a fake model at the seam."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Duration
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from fake_judge import JOINTS, FakeJudge
+from harness import Harness
+from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from wm_ros.datatypes import CommandInterface, Decision, Reason
+from wm_ros.errors import CheckpointError, EngineError
+from wm_ros.gate.digest import digest_trajectory
+from wm_ros.msg import ActionChunk, Prediction, PredictorStatus, Verdict
+from wm_ros.ros import qos
+from wm_ros.ros.conversions import array_to_image, array_to_jpeg
+from wm_ros.ros.predictor_messages import message_to_trajectory, ns_to_stamp, stamp_to_ns
+from wm_ros.ros.predictor_node import PredictorNode
+
+CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
+DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
+NS_PER_S = 1_000_000_000
+
+
+class Bench:
+    """The predictor, a camera, joints and a gate's side of the wire."""
+
+    def __init__(self, harness, judge, **parameters):
+        self.harness, self.judge = harness, judge
+        self.make_judge = lambda config: self.judge
+        # Generous limits: this machine may be busy. Tests of staleness set their own.
+        parameters = {'checkpoint_path': 'fake', 'image_timeout': 2.0, 'joint_state_timeout': 2.0,
+                      **parameters}
+        self.node = harness.add(PredictorNode(
+            make_judge=lambda config: self.make_judge(config), context=harness.context,
+            parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()]))
+        self.is_compressed = parameters.get('image_transport') == 'compressed'
+        self.camera = harness.publisher(
+            'camera/image_raw' + ('/compressed' if self.is_compressed else ''),
+            CompressedImage if self.is_compressed else Image, qos.CAMERA_OUT)
+        self.info = harness.publisher('camera/camera_info', CameraInfo, qos.CAMERA_INFO)
+        self.joints = harness.publisher('joint_states', JointState, qos.JOINT_STATES_OUT)
+        self.chunks = harness.publisher('wm_gate/action_chunk', ActionChunk, qos.ACTION_CHUNK)
+        self.verdicts = harness.mailbox('wm_predictor/verdict', Verdict, qos.VERDICT)
+        self.beats = harness.mailbox('wm_predictor/heartbeat', PredictorStatus, qos.HEARTBEAT)
+        self.num_frames = 0
+        self.next_id = 1
+
+    def start(self):
+        self.harness.configure_and_activate('wm_predictor')
+        self.harness.wait_matched()
+        return self
+
+    def now_ns(self):
+        return self.harness.tester.get_clock().now().nanoseconds
+
+    def send_frame(self, *, age_s=0.0, size=(48, 64), value=None, now_ns=None):
+        self.num_frames += 1
+        value = self.num_frames % 250 if value is None else value
+        rgb = np.full((*size, 3), value, np.uint8)
+        make = array_to_jpeg if self.is_compressed else array_to_image
+        stamp = ns_to_stamp((now_ns or self.now_ns()) - round(age_s * NS_PER_S))
+        self.camera.publish(make(rgb, stamp=stamp, frame_id='optical'))
+        return stamp
+
+    def send_joints(self, names=JOINTS, positions=(0.1, 0.2, 0.3)):
+        message = JointState(name=list(names), position=list(positions))
+        message.header.stamp = ns_to_stamp(self.now_ns())
+        self.joints.publish(message)
+
+    def feed(self, **kwargs):
+        """Send what one check needs; returns the newest stamp."""
+        node = self.node
+        before = node._worker.intake.num_images
+        now_ns = self.now_ns()
+        self.send_frame(age_s=0.1, now_ns=now_ns, **kwargs)
+        stamp = self.send_frame(now_ns=now_ns, **kwargs)
+        self.send_joints()
+        self.harness.spin_until(lambda: node._worker.intake.num_images == before + 2, 2.0,
+                                'frames did not arrive')
+        progress = node._worker.progress
+        self.harness.spin_until(lambda: node._worker.progress > progress + 2, 2.0)
+        return stamp
+
+    def chunk(self, *, decide_by_s=1.0):
+        points = [JointTrajectoryPoint(positions=[0.1 * k, 0.2, 0.3],
+                                       time_from_start=Duration(nanosec=100_000_000 * k))
+                  for k in range(1, 6)]
+        message = ActionChunk(chunk_id=self.next_id, source='test')
+        message.trajectory = JointTrajectory(joint_names=list(JOINTS), points=points)
+        digest = digest_trajectory(message_to_trajectory(message.trajectory),
+                                   CommandInterface.JOINT_TRAJECTORY)
+        message.digest = np.frombuffer(digest, np.uint8)
+        message.start_state = JointState(name=list(JOINTS), position=[0.1, 0.2, 0.3])
+        now_ns = self.now_ns()
+        message.header.stamp = ns_to_stamp(now_ns)
+        message.decide_by = ns_to_stamp(now_ns + round(decide_by_s * NS_PER_S))
+        self.next_id += 1
+        return message
+
+    def ask(self, message=None):
+        message = self.chunk() if message is None else message
+        self.chunks.publish(message)
+        return self.verdicts.expect(lambda v: v.chunk_id == message.chunk_id)
+
+
+@pytest.fixture
+def judge():
+    return FakeJudge()
+
+
+@pytest.fixture
+def make(judge):
+    with Harness() as harness:
+        yield lambda **parameters: Bench(harness, judge, **parameters)
+
+
+@pytest.fixture
+def bench(make):
+    return make().start()
+
+
+def test_a_good_command_gets_the_judges_verdict(bench, judge):
+    stamp = bench.feed()
+    message = bench.chunk()
+    verdict = bench.ask(message)
+    assert verdict.decision == Verdict.OK
+    assert (verdict.reasons, verdict.message, verdict.model_id) == (0, 'as told', 'fake-0')
+    assert bytes(verdict.digest) == bytes(message.digest)
+    assert verdict.observation_stamp == stamp
+    assert stamp_to_ns(verdict.valid_until) - stamp_to_ns(verdict.header.stamp) == 300_000_000
+    assert len(verdict.stage_ms) == 4
+    assert list(verdict.stage_ms[2:]) == [1.5, 2.5]
+    assert verdict.horizon == pytest.approx(0.5)
+    seen = judge.observations[0]
+    assert seen.images.shape == (2, 7, 11, 3)
+    assert (seen.images[0] == 1).all()
+    assert (seen.images[1] == 2).all()
+    assert seen.joints.positions.tolist() == [0.1, 0.2, 0.3]
+    chunk = judge.chunks[0]
+    assert chunk.trajectory.positions.shape == (5, 3)
+    assert chunk.trajectory.times.tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert chunk.start.names == JOINTS
+
+
+def test_inactive_says_nothing(make, judge):
+    bench = make()
+    assert bench.harness.change_state('wm_predictor', CONFIGURE)
+    bench.feed()
+    bench.chunks.publish(bench.chunk())
+    bench.verdicts.expect_none(duration_s=0.4)
+    bench.beats.expect_none(duration_s=0.0)
+    assert 'judge' not in judge.events
+    assert bench.harness.change_state('wm_predictor', ACTIVATE)
+    bench.verdicts.expect_none(duration_s=0.2)
+
+
+def test_the_verdict_leaves_before_frames_are_drawn(bench, judge):
+    judge.decode_s = 0.3
+    predictions = bench.harness.mailbox('wm_predictor/prediction', Prediction, qos.PREDICTION)
+    bench.harness.wait_matched()
+    bench.feed()
+    message = bench.chunk()
+    sent = time.monotonic()
+    bench.ask(message)
+    assert time.monotonic() - sent < 0.25
+    assert len(predictions) == 0
+    assert predictions.expect().chunk_id == message.chunk_id
+    assert judge.events[-2:] == ['judge', 'frames']
+
+
+def test_no_frames_are_drawn_for_nobody(bench, judge):
+    bench.feed()
+    bench.ask()
+    bench.harness.spin_for(0.2)
+    assert 'frames' not in judge.events
+
+
+@pytest.mark.parametrize(('decision', 'value'), [(Decision.OK, 5), (Decision.VETO, 3)])
+def test_predicted_pictures_carry_the_source_stamp(bench, judge, decision, value):
+    judge.decision = decision
+    harness = bench.harness
+    images = harness.mailbox('wm_predictor/predicted/image_raw', Image, qos.PREDICTED_IMAGE)
+    jpegs = harness.mailbox('wm_predictor/predicted/image_raw/compressed', CompressedImage,
+                            qos.PREDICTED_IMAGE)
+    infos = harness.mailbox('wm_predictor/predicted/camera_info', CameraInfo,
+                            qos.PREDICTED_IMAGE)
+    predictions = harness.mailbox('wm_predictor/prediction', Prediction, qos.PREDICTION)
+    harness.wait_matched()
+    info = CameraInfo(height=480, width=640)
+    info.k[0] = 640.0
+    bench.info.publish(info)
+    harness.spin_until(lambda: bench.node._outputs.camera_info is not None, 2.0)
+    stamp = bench.feed()
+    bench.ask()
+    image, jpeg, prediction, found = (box.expect() for box in (images, jpegs, predictions, infos))
+    for message in (image, jpeg, prediction, found):
+        assert (message.header.stamp, message.header.frame_id) == (stamp, 'optical')
+    assert (image.height, image.width, image.encoding) == (7, 11, 'rgb8')
+    assert set(image.data) == {value}
+    assert (found.height, found.width, found.k[0]) == (7, 11, pytest.approx(11.0))
+    assert len(prediction.frames) == 5
+    assert prediction.joint_positions[3:6].tolist() == [3.0, 4.0, 5.0]
+    assert prediction.offsets[4] == pytest.approx(0.5)
+    assert (prediction.camera_name, prediction.joint_names) == ('front', list(JOINTS))
+
+
+def test_a_wrong_digest_is_invalid(bench, judge):
+    bench.feed()
+    message = bench.chunk()
+    message.trajectory.points[2].positions[0] += 1e-9
+    verdict = bench.ask(message)
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.BAD_COMMAND)
+    assert bytes(verdict.digest) != bytes(message.digest)
+    assert 'digest is' in verdict.message
+    assert 'judge' not in judge.events
+
+
+@pytest.mark.parametrize(('spoil', 'text'), [
+    (lambda m: m.trajectory.points[1].positions.pop(), 'point 1 has 2 positions'),
+    (lambda m: m.trajectory.points.clear(), '0 points'),
+    (lambda m: m.start_state.name.pop(), 'start_state has 2 names and 3 positions'),
+    (lambda m: setattr(m, 'command_interface', 9), '9 is not a valid CommandInterface'),
+])
+def test_an_unreadable_chunk_is_invalid(bench, spoil, text):
+    bench.feed()
+    message = bench.chunk()
+    spoil(message)
+    verdict = bench.ask(message)
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.BAD_COMMAND)
+    assert text in verdict.message
+    assert bench.ask().decision == Verdict.OK
+
+
+def test_a_chunk_whose_time_is_over_is_vetoed_without_inference(bench, judge):
+    bench.feed()
+    verdict = bench.ask(bench.chunk(decide_by_s=-0.01))
+    assert (verdict.decision, verdict.reasons) == (Verdict.VETO, Verdict.DEADLINE)
+    assert 'judge' not in judge.events
+
+
+def test_before_the_first_frames_the_reason_is_told(bench):
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_IMAGE)
+    assert verdict.message == 'no camera frame yet'
+    assert bench.beats.expect(lambda b: b.message).message == 'no camera frame yet'
+
+
+def test_a_stopped_camera_is_stale_and_recovers(make):
+    bench = make(image_timeout=0.3).start()
+    bench.feed()
+    assert bench.ask().decision == Verdict.OK
+    bench.harness.spin_for(0.35)
+    bench.send_joints()
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_IMAGE)
+    assert 'newest frame is' in verdict.message
+    bench.beats.clear()
+    assert bench.beats.expect().image_age > 0.3
+    bench.feed()
+    assert bench.ask().decision == Verdict.OK
+
+
+def test_stopped_joints_are_stale(make):
+    bench = make(joint_state_timeout=0.2).start()
+    bench.feed()
+    bench.harness.spin_for(0.25)
+    bench.send_frame(age_s=0.1)
+    bench.send_frame()
+    bench.harness.spin_for(0.1)
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_JOINTS)
+
+
+@pytest.mark.parametrize('size', [(480, 640), (7, 11), (5, 3), (1080, 1920)])
+def test_any_size_of_picture_is_resized(bench, judge, size):
+    bench.feed(size=size)
+    assert bench.ask().decision == Verdict.OK
+    assert judge.observations[0].images.shape == (2, 7, 11, 3)
+
+
+def test_a_change_of_size_is_invalid_until_configured_again(bench):
+    bench.feed()
+    assert bench.ask().decision == Verdict.OK
+    bench.feed(size=(24, 32))
+    bench.feed()
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_IMAGE)
+    assert 'camera changed from 64x48 rgb8 to 32x24 rgb8' in verdict.message
+    for transition in (DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE):
+        assert bench.harness.change_state('wm_predictor', transition)
+    bench.harness.wait_matched()
+    bench.feed(size=(24, 32))
+    assert bench.ask().decision == Verdict.OK
+
+
+def test_a_malformed_picture_is_invalid_and_recovers(bench):
+    bench.feed()
+    image = array_to_image(np.zeros((4, 4, 3), np.uint8), stamp=ns_to_stamp(bench.now_ns()),
+                           frame_id='optical')
+    image.step = 99
+    bench.camera.publish(image)
+    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_images == 1, 2.0)
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_IMAGE)
+    assert 'image has 48 bytes; step 99 x height 4' in verdict.message
+    bench.feed()
+    assert bench.ask().decision == Verdict.OK
+
+
+@pytest.mark.parametrize(('age_s', 'text'), [(-5.0, 'in the future'), (5.0, 'old when it came')])
+def test_a_stamp_that_cannot_be_is_out_of_sync(bench, age_s, text):
+    bench.feed()
+    bench.send_frame(age_s=age_s)
+    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_images == 1, 2.0)
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.TIME_SYNC)
+    assert text in verdict.message
+
+
+@pytest.mark.parametrize(('names', 'positions', 'text'), [
+    (JOINTS[:2], (0.1, 0.2), 'lacks elbow_flex'), (JOINTS, (0.1, float('nan'), 0.3), 'not finite'),
+])
+def test_bad_joint_states_are_invalid(bench, names, positions, text):
+    bench.feed()
+    bench.send_joints(names, positions)
+    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_joints == 1, 2.0)
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_JOINTS)
+    assert text in verdict.message
+
+
+def test_permuted_joints_are_sorted_by_name(bench, judge):
+    bench.feed()
+    bench.send_joints(('extra', *JOINTS[::-1]), (9.0, 0.3, 0.2, 0.1))
+    bench.harness.spin_for(0.1)
+    assert bench.ask().decision == Verdict.OK
+    assert judge.observations[0].joints.positions.tolist() == [0.1, 0.2, 0.3]
+
+
+def test_an_exception_in_the_model_is_invalid_and_recovers_by_itself(bench, judge):
+    reports = bench.harness.mailbox('/diagnostics', DiagnosticArray, qos.DIAGNOSTICS)
+    bench.feed()
+    judge.error = EngineError('out of memory (injected)')
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.MODEL_ERROR)
+    assert verdict.message == 'out of memory (injected)'
+    report = reports.expect(lambda r: r.status[0].level == DiagnosticStatus.ERROR)
+    assert report.status[0].message == 'out of memory (injected)'
+    judge.error = ZeroDivisionError()
+    bench.feed()
+    assert bench.ask().decision == Verdict.INVALID
+    judge.error = None
+    bench.feed()
+    assert bench.ask().decision == Verdict.OK
+    reports.expect(lambda r: r.status[0].level == DiagnosticStatus.OK)
+
+
+def test_an_exception_while_drawing_costs_no_verdict(bench, judge):
+    bench.harness.mailbox('wm_predictor/prediction', Prediction, qos.PREDICTION)
+    bench.harness.wait_matched()
+    judge.decode_error = RuntimeError('cannot draw')
+    for _ in range(2):
+        bench.feed()
+        assert bench.ask().decision == Verdict.OK
+    bench.verdicts.expect_none(duration_s=0.2)
+
+
+@pytest.mark.parametrize('risk', [float('nan'), float('inf')])
+def test_a_model_that_is_not_finite_is_invalid(bench, judge, risk):
+    judge.risk = risk
+    bench.feed()
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.MODEL_ERROR)
+    assert verdict.risk == 1.0
+    assert verdict.valid_until == verdict.header.stamp
+
+
+def test_the_latest_chunk_wins_and_the_rest_are_counted(bench, judge):
+    bench.feed()
+    judge.sleep_s = 0.15
+    messages = [bench.chunk() for _ in range(6)]
+    bench.chunks.publish(messages[0])
+    bench.harness.spin_until(lambda: 'judge' in judge.events, 2.0)
+    for message in messages[1:]:
+        bench.chunks.publish(message)
+        bench.harness.spin_for(0.01)
+    answered = [bench.verdicts.expect().chunk_id for _ in range(2)]
+    assert answered == [messages[0].chunk_id, messages[-1].chunk_id]
+    bench.verdicts.expect_none(duration_s=0.3)
+    bench.beats.expect(lambda b: b.dropped == 4)
+
+
+def test_the_heartbeat_is_steady_and_says_who_runs(bench):
+    bench.beats.clear()
+    bench.harness.spin_for(1.0)
+    beats, times = list(bench.beats.received), list(bench.beats.received_at)
+    assert 16 <= len(beats) <= 22
+    assert max(np.diff(times)) < qos.HEARTBEAT_DEADLINE_S + 0.05
+    assert all(b.progress > a.progress for a, b in zip(beats, beats[1:], strict=False))
+    assert (beats[0].engine, beats[0].device, beats[0].model_id) == ('fake', 'none', 'fake-0')
+    assert beats[0].calibrated
+
+
+def test_a_model_that_hangs_stops_the_heartbeat(bench, judge):
+    bench.feed()
+    release = threading.Event()
+    judge.judge = lambda *args, **kwargs: release.wait(10.0)
+    bench.chunks.publish(bench.chunk())
+    try:
+        bench.harness.spin_for(0.3)
+        bench.beats.clear()
+        bench.beats.expect_none(duration_s=0.4)
+    finally:
+        release.set()
+    bench.beats.expect()
+
+
+def test_an_uncalibrated_model_must_be_allowed(make, judge):
+    judge.is_calibrated = False
+    bench = make()
+    assert not bench.harness.change_state('wm_predictor', CONFIGURE)
+    assert 'allow_uncalibrated: true' in bench.node.last_error
+    assert judge.events[-1] == 'close'
+    bench.node.set_parameters([Parameter('allow_uncalibrated', value=True)])
+    bench.start()
+    bench.feed()
+    assert bench.ask().reasons == int(Reason.UNCALIBRATED)
+    assert not bench.beats.expect().calibrated
+
+
+@pytest.mark.parametrize(('parameters', 'error', 'text'), [
+    ({'checkpoint_path': ''}, None, 'parameter checkpoint_path is not set'),
+    ({'camera_names': ['wrist']}, None, "['wrist']; the model was trained on 'front'"),
+    ({'camera_names': ['front', 'wrist']}, None, 'this version takes one camera'),
+    ({'context_slop': 0.06}, None, 'context_slop is 0.06'),
+    ({}, CheckpointError('no model.json in fake'), 'no model.json in fake'),
+    ({}, EngineError('pip install torch'), 'pip install torch'),
+])
+def test_configure_fails_with_the_reason_and_can_be_tried_again(
+        make, judge, parameters, error, text):
+    bench = make(**parameters)
+
+    def fail(config):
+        raise error
+
+    if error is not None:
+        bench.make_judge = fail
+    assert not bench.harness.change_state('wm_predictor', CONFIGURE)
+    assert bench.harness.state('wm_predictor') == 'unconfigured'
+    assert text in bench.node.last_error
+    assert not any(thread.name == 'inference' for thread in threading.enumerate())
+    bench.make_judge = lambda config: judge
+    assert all(result.successful for result in bench.node.set_parameters([
+        Parameter('checkpoint_path', value='fake'), Parameter('camera_names', value=['front']),
+        Parameter('context_slop', value=0.05)]))
+    bench.start()
+
+
+def test_compressed_transport(make):
+    bench = make(image_transport='compressed').start()
+    bench.feed(size=(16, 24))
+    assert bench.ask().decision == Verdict.OK
+
+
+def test_a_frozen_camera_is_stale(make):
+    bench = make(frozen_frames=4).start()
+    for _ in range(3):
+        bench.feed(value=77)
+    verdict = bench.ask()
+    assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_IMAGE)
+    assert 'camera is frozen' in verdict.message
+    bench.feed()
+    assert bench.ask().decision == Verdict.OK
+
+
+def test_configure_and_clean_up_again_and_again_leave_nothing_behind(make, judge):
+    bench = make()
+    num_threads, num_entities = None, None
+    for _ in range(20):
+        for transition in (CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP):
+            assert bench.harness.change_state('wm_predictor', transition)
+        found = threading.active_count(), len(bench.node._managed_entities) + len(
+            list(bench.node.publishers)) + len(list(bench.node.subscriptions))
+        assert found == (num_threads or found[0], num_entities or found[1])
+        num_threads, num_entities = found
+    assert judge.events.count('close') == 20
+    assert bench.node._worker is None

@@ -1,0 +1,90 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of wm_predictor: one frozen object, checked as a whole."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wm_ros.config import check_settings, setting
+from wm_ros.errors import CheckpointError
+
+DEFAULT_CHECKPOINT = 'package://wm_ros/models/so101_tiny'
+_PACKAGE = 'package://'
+_TIMEOUT = (0.001, 60.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictorConfig:
+    """
+    Settings of wm_predictor; each field says its meaning, unit and range in its metadata.
+
+    :raises ValueError: from the constructor, naming the setting, its value and what is allowed.
+    """
+
+    checkpoint_path: str = setting(
+        '', required=True,
+        help="directory of the model, package://PACKAGE/DIRECTORY, or 'default' for the model "
+             'that comes with wm_ros')
+    engine: str = setting('onnxruntime', choices=('onnxruntime', 'torch', 'tensorrt'),
+                          help='what runs the model')
+    device: str = setting('cpu', help='where it runs: cpu, cuda or cuda:N')
+    num_threads: int = setting(1, range=(1, 64), help='threads of the engine on the CPU')
+    camera_topics: tuple[str, ...] = setting(
+        ('camera/image_raw',), required=True,
+        help='raw topic of each camera; with compressed transport /compressed is appended')
+    camera_info_topics: tuple[str, ...] = setting(
+        ('camera/camera_info',), required=True, help='calibration topic of each camera')
+    camera_names: tuple[str, ...] = setting(
+        ('front',), required=True, help="name of each camera in the model's training data")
+    image_transport: str = setting('raw', choices=('raw', 'compressed'),
+                                   help='Image or CompressedImage')
+    image_timeout: float = setting(0.3, unit='s', range=_TIMEOUT,
+                                   help='longest age of the newest frame')
+    joint_state_timeout: float = setting(0.2, unit='s', range=_TIMEOUT,
+                                         help='longest age of the newest joint state')
+    context_slop: float = setting(0.05, unit='s', range=(0.001, 10.0),
+                                  help='how far a context frame may lie from its time')
+    max_future_skew: float = setting(0.02, unit='s', range=(0.0, 1.0),
+                                     help='how far a stamp may lie ahead of this clock')
+    frozen_frames: int = setting(10, range=(2, 10_000),
+                                 help='equal pictures with fresh stamps that mean a frozen camera')
+    frozen_motion: float = setting(
+        0.0, unit='rad', range=(0.0, 10.0),
+        help='a joint must move this far for them to count; above 0 only for a simulated camera, '
+             'which has no noise')
+    verdict_ttl: float = setting(0.3, unit='s', range=(0.001, 5.0),
+                                 help='how long a verdict may release its command')
+    allow_uncalibrated: bool = setting(
+        False, help='run a model without thresholds; the gate then works in shadow mode only')
+    stop_timeout: float = setting(5.0, unit='s', range=(0.1, 60.0),
+                                  help='longest wait for the inference thread to stop')
+    jpeg_quality: int = setting(90, range=(1, 100), tunable=True,
+                                help='quality of the predicted frames')
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together."""
+        check_settings(self)
+        sizes = [len(self.camera_topics), len(self.camera_info_topics), len(self.camera_names)]
+        if sizes != [1, 1, 1]:
+            raise ValueError(f'camera_topics, camera_info_topics and camera_names have {sizes} '
+                             'entries; this version takes one camera, so give one each')
+
+
+def checkpoint_directory(text: str) -> Path:
+    """
+    Find the directory that ``checkpoint_path`` means.
+
+    :param text: a path, ``package://PACKAGE/DIRECTORY`` or ``default``.
+    :returns: the directory; whether it holds a model is for its reader to say.
+    :raises CheckpointError: if the package is not installed.
+    """
+    text = DEFAULT_CHECKPOINT if text == 'default' else text
+    if not text.startswith(_PACKAGE):
+        return Path(text).expanduser()
+    package, _slash, inner = text.removeprefix(_PACKAGE).partition('/')
+    from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+    try:
+        return Path(get_package_share_directory(package)) / inner
+    except (PackageNotFoundError, ValueError) as error:
+        raise CheckpointError(f'checkpoint_path is {text!r}, but package {package!r} is not '
+                              'installed; build and source it, or give a directory') from error

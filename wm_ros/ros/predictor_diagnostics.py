@@ -1,0 +1,77 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What wm_predictor reports on /diagnostics, once a second."""
+
+import time
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from wm_ros.ros import conversions, diagnostics
+from wm_ros.ros.diagnostics import ERROR, OK, WARN
+from wm_ros.ros.predictor_worker import PredictorWorker
+
+
+class PredictorDiagnostics:
+    """
+    Turn the worker's figures into a report.
+
+    :param name: the node's name.
+    :param camera_topic: for people.
+    :param min_rate_hz: below this rate of frames the history has gaps, Hz.
+    """
+
+    def __init__(self, name: str, *, camera_topic: str, min_rate_hz: float) -> None:
+        self._name = name
+        self._camera_topic = camera_topic
+        self._min_rate_hz = min_rate_hz
+        self._num_images = 0
+        self._reported_at = time.monotonic()
+        self.qos_problem = ''
+
+    def report(self, worker: PredictorWorker, stamp: Time, *, is_active: bool) -> DiagnosticArray:
+        """
+        Make one report.
+
+        :param worker: read only; its figures may be a turn old.
+        :param stamp: ROS time of the report.
+        :param is_active: the node's state.
+        :returns: one status for the model and one for what it sees.
+        """
+        return diagnostics.array(stamp, self._model(worker, is_active), self._inputs(worker))
+
+    def _model(self, worker: PredictorWorker, is_active: bool) -> DiagnosticStatus:
+        judge = worker.judge
+        if judge is None or not worker.is_alive:
+            return diagnostics.status(f'{self._name}: model', ERROR,
+                                      'the inference thread has ended')
+        level, text = OK, 'ok' if is_active else 'inactive'
+        if not judge.is_calibrated:
+            level, text = WARN, 'no thresholds: shadow mode only'
+        if worker.problem:
+            level, text = ERROR, worker.problem
+        latencies = tuple(worker.latencies_ms) or (0.0,)
+        return diagnostics.status(f'{self._name}: model', level, text, values={
+            'model_id': judge.model_id, 'engine': judge.engine.name, 'device': judge.engine.device,
+            'checks': len(worker.latencies_ms), 'latency_p50_ms': float(np.median(latencies)),
+            'latency_p99_ms': float(np.percentile(latencies, 99)), 'errors': worker.num_errors,
+            'dropped_chunks': worker.mailbox.dropped_chunks})
+
+    def _inputs(self, worker: PredictorWorker) -> DiagnosticStatus:
+        intake, now_s = worker.intake, time.monotonic()
+        rate_hz = (intake.num_images - self._num_images) / max(1e-3, now_s - self._reported_at)
+        self._num_images, self._reported_at = intake.num_images, now_s
+        level, text = OK, 'ok'
+        if rate_hz < self._min_rate_hz:
+            level = WARN
+            text = f'{self._camera_topic}: {rate_hz:.1f} Hz; need {self._min_rate_hz:.1f} Hz'
+        problem = (self.qos_problem or intake.refusal('camera') or intake.refusal('joint states')
+                   or worker.observation_problem)
+        if problem:
+            level, text = ERROR, problem
+        return diagnostics.status(f'{self._name}: inputs', level, text, values={
+            'camera_topic': self._camera_topic, 'camera_rate_hz': rate_hz,
+            'image_converter': conversions.BACKEND, 'refused_images': intake.num_refused_images,
+            'refused_joint_states': intake.num_refused_joints,
+            'dropped_images': worker.mailbox.dropped_images})

@@ -1,0 +1,166 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Between the predictor's messages and values."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, JointState
+from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory
+
+import wm_ros.msg as msg
+from wm_ros.datatypes import (
+    ActionChunk,
+    CommandInterface,
+    Decision,
+    JointSample,
+    Prediction,
+    Reason,
+    Trajectory,
+    Verdict,
+)
+
+NS_PER_S = 1_000_000_000
+
+
+def stamp_to_ns(stamp: Time) -> int:
+    """Give a message's stamp in ns."""
+    return stamp.sec * NS_PER_S + stamp.nanosec
+
+
+def ns_to_stamp(value_ns: int) -> Time:
+    """Give a message's stamp from ns; what the message cannot hold becomes 0."""
+    sec, nanosec = divmod(int(value_ns), NS_PER_S)
+    return Time(sec=sec, nanosec=nanosec) if 0 <= sec < 2**31 else Time()
+
+
+def message_to_trajectory(message: JointTrajectory) -> Trajectory:
+    """
+    Read a trajectory.
+
+    :param message: every point with one position per joint; velocities in all points or in none.
+    :returns: the trajectory; values are not checked for being finite.
+    :raises ValueError: naming the point whose size does not fit.
+    """
+    num_joints, points = len(message.joint_names), message.points
+    if not num_joints or not points:
+        raise ValueError(f'trajectory has {num_joints} joints and {len(points)} points')
+    has_velocities = len(points[0].velocities) > 0
+    for index, point in enumerate(points):
+        sizes = len(point.positions), len(point.velocities)
+        if sizes != (num_joints, num_joints * has_velocities):
+            raise ValueError(f'point {index} has {sizes[0]} positions and {sizes[1]} velocities '
+                             f'for {num_joints} joints')
+    times = [point.time_from_start.sec + point.time_from_start.nanosec / NS_PER_S
+             for point in points]
+    return Trajectory(
+        joint_names=tuple(message.joint_names), times=np.array(times, dtype=np.float64),
+        positions=np.array([point.positions for point in points], dtype=np.float64),
+        velocities=np.array([point.velocities for point in points], dtype=np.float64)
+        if has_velocities else None)
+
+
+def message_to_chunk(message: msg.ActionChunk) -> ActionChunk:
+    """
+    Read a chunk.
+
+    :param message: as the gate sent it.
+    :returns: the chunk with the digest that the message claims.
+    :raises ValueError: if the trajectory, the start or the interface cannot be read.
+    """
+    start: JointState = message.start_state
+    if len(start.position) != len(start.name):
+        raise ValueError(f'start_state has {len(start.name)} names and '
+                         f'{len(start.position)} positions')
+    velocities = start.velocity if len(start.velocity) else np.zeros(len(start.name))
+    return ActionChunk(
+        chunk_id=message.chunk_id, digest=bytes(message.digest), source=message.source,
+        interface=CommandInterface(message.command_interface),
+        trajectory=message_to_trajectory(message.trajectory),
+        start=JointSample(names=tuple(start.name), stamp_ns=stamp_to_ns(start.header.stamp),
+                          positions=np.array(start.position, dtype=np.float64),
+                          velocities=np.array(velocities, dtype=np.float64)),
+        stamp_ns=stamp_to_ns(message.header.stamp), decide_by_ns=stamp_to_ns(message.decide_by))
+
+
+def refusal(message: msg.ActionChunk, *, digest: bytes, decision: Decision, reasons: Reason,
+            text: str, now_ns: int, model_id: str, observation_stamp_ns: int = 0) -> Verdict:
+    """
+    Make the verdict on a chunk that no model looked at.
+
+    :param message: the chunk as it came.
+    :param digest: what was recomputed, 16 bytes.
+    :param decision: INVALID or VETO.
+    :param reasons: why.
+    :param text: why, in words.
+    :param now_ns: ns; also the end of its validity.
+    :param model_id: which model would have judged.
+    :param observation_stamp_ns: newest frame, 0 if there is none.
+    :returns: the verdict with risk 1, so that no reader of the number alone is misled.
+    """
+    return Verdict(
+        chunk_id=message.chunk_id, digest=digest, decision=decision, reasons=reasons,
+        stamp_ns=now_ns, observation_stamp_ns=observation_stamp_ns, valid_until_ns=now_ns,
+        horizon_s=0.0, risk=1.0, risk_threshold=0.0, model_id=model_id, message=text)
+
+
+def distrust(verdict: Verdict, prediction: Prediction) -> Verdict:
+    """
+    Turn a verdict whose numbers are not finite into INVALID.
+
+    :param verdict: the judge's verdict.
+    :param prediction: what it rests on.
+    :returns: the verdict itself, or INVALID with MODEL_ERROR.
+    """
+    values = (verdict.risk, verdict.risk_threshold, verdict.uncertainty, prediction.risk,
+              prediction.uncertainty, prediction.joint_positions)
+    if all(np.all(np.isfinite(value)) for value in values):
+        return verdict
+    return replace(verdict, decision=Decision.INVALID, reasons=Reason.MODEL_ERROR, risk=1.0,
+                   uncertainty=1.0, valid_until_ns=verdict.stamp_ns,
+                   message='the model gave numbers that are not finite')
+
+
+def verdict_to_message(verdict: Verdict) -> msg.Verdict:
+    """Write a verdict."""
+    return msg.Verdict(
+        header=Header(stamp=ns_to_stamp(verdict.stamp_ns)), chunk_id=verdict.chunk_id,
+        digest=np.frombuffer(verdict.digest, np.uint8),
+        observation_stamp=ns_to_stamp(verdict.observation_stamp_ns),
+        valid_until=ns_to_stamp(verdict.valid_until_ns), horizon=float(verdict.horizon_s),
+        decision=int(verdict.decision), reasons=int(verdict.reasons), risk=float(verdict.risk),
+        risk_threshold=float(verdict.risk_threshold), uncertainty=float(verdict.uncertainty),
+        speed_factor=float(verdict.speed_factor), first_unsafe_step=int(verdict.first_unsafe_step),
+        model_id=verdict.model_id, stage_ms=[float(value) for value in verdict.stage_ms],
+        message=verdict.message)
+
+
+def prediction_to_message(prediction: Prediction, *, header: Header, chunk_id: int,
+                          camera_name: str, frames: Sequence[CompressedImage]) -> msg.Prediction:
+    """
+    Write a prediction.
+
+    :param prediction: what the model foresees.
+    :param header: stamp and frame of the source image.
+    :param chunk_id: the chunk that was judged.
+    :param camera_name: whose picture it is.
+    :param frames: predicted frames, one per step, or none.
+    :returns: the message.
+    """
+    return msg.Prediction(
+        header=header, chunk_id=chunk_id, camera_name=camera_name, frames=list(frames),
+        offsets=_doubles(prediction.offsets_s), joint_names=list(prediction.joint_names),
+        joint_positions=_doubles(prediction.joint_positions), risk=_floats(prediction.risk),
+        uncertainty=_floats(prediction.uncertainty), model_id=prediction.model_id)
+
+
+def _doubles(values: NDArray) -> list[float]:
+    return np.asarray(values, dtype=np.float64).ravel().tolist()
+
+
+def _floats(values: NDArray) -> list[float]:
+    return np.asarray(values, dtype=np.float32).ravel().tolist()

@@ -1,0 +1,256 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The one thread that owns the model.
+
+The main rule: every chunk gets exactly one verdict, before any frame is decoded, and whatever
+goes wrong that verdict is INVALID or a veto, never silence. The heartbeat is sent from this thread
+and no other, so that a model that hangs is seen as dead by the gate.
+"""
+
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import wm_ros.msg as msg
+from wm_ros.datatypes import ActionChunk, Decision, Observation, Reason, Verdict
+from wm_ros.errors import CalibrationError, EngineError
+from wm_ros.gate.digest import digest_trajectory
+from wm_ros.inference.history import UnusableObservation
+from wm_ros.ros.predictor_intake import Intake
+from wm_ros.ros.predictor_mailbox import Mail, Mailbox
+from wm_ros.ros.predictor_messages import (
+    distrust,
+    message_to_chunk,
+    refusal,
+    verdict_to_message,
+)
+from wm_ros.ros.qos import HEARTBEAT_PERIOD_S
+
+_TURN_S = 0.02
+_NO_DIGEST = bytes(16)
+
+
+class Outputs(Protocol):
+    """Where the worker sends what it finds; called on the worker thread."""
+
+    def publish_verdict(self, message: msg.Verdict) -> None: ...
+
+    def publish_heartbeat(self, worker: 'PredictorWorker') -> None: ...
+
+    def wants_prediction(self) -> bool: ...
+
+    def publish_prediction(self, judgement: Any, header: Any,
+                           frames: NDArray[np.uint8]) -> None: ...
+
+
+class PredictorWorker:
+    """
+    A thread that loads the model, judges chunks and beats.
+
+    :param load_judge: builds the judge; called on the thread.
+    :param make_intake: builds the intake from the judge's config; called on the thread.
+    :param outputs: where results go.
+    :param now_ns: the clock of the stamps.
+    :param logger: a ROS logger.
+    :param allow_uncalibrated: accept a model without thresholds.
+    """
+
+    def __init__(self, *, load_judge: Callable[[], Any], make_intake: Callable[[Any], Intake],
+                 outputs: Outputs, now_ns: Callable[[], int], logger: Any,
+                 allow_uncalibrated: bool) -> None:
+        self._load_judge = load_judge
+        self._make_intake = make_intake
+        self._outputs = outputs
+        self._now_ns = now_ns
+        self._logger = logger
+        self._allow_uncalibrated = allow_uncalibrated
+        self.mailbox = Mailbox()
+        self.judge: Any = None
+        self.intake: Intake
+        self.progress = 0
+        self.num_errors = 0
+        self.problem = ''
+        self.observation_problem = ''
+        self.latencies_ms: deque[float] = deque(maxlen=200)
+        self._pending: msg.ActionChunk | None = None
+        self._beat_at = 0.0
+        self._is_active = False
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._load_error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
+
+    def start(self) -> None:
+        """
+        Start the thread and wait until the model is loaded and warm.
+
+        :raises WorldModelError: if it cannot be loaded.
+        """
+        self._thread.start()
+        self._ready.wait()
+        if self._load_error is not None:
+            raise self._load_error
+
+    def set_active(self, is_active: bool) -> None:
+        """Judge chunks and beat, or only follow the camera and the joints."""
+        self._is_active = is_active
+
+    def stop(self, timeout_s: float) -> None:
+        """
+        End the thread, which closes the model; safe to call twice.
+
+        :raises EngineError: if the thread does not end in time.
+        """
+        self._is_active = False
+        self._stop.set()
+        self.mailbox.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise EngineError(f'the inference thread did not stop within {timeout_s} s; '
+                              'the model hangs, end the process')
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the thread runs."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._open()
+            self._ready.set()
+            while not self._stop.is_set():
+                self._turn_guarded()
+        except BaseException as error:  # start() raises it; after that, no beat is the alarm
+            self._load_error = error
+            if self._ready.is_set():
+                self._logger.fatal(f'the inference thread ended: {error!r}')
+        finally:
+            if self.judge is not None:
+                self.judge.close()
+            self.judge = None
+            self._ready.set()
+
+    def _open(self) -> None:
+        self.judge = self._load_judge()
+        if not self.judge.is_calibrated and not self._allow_uncalibrated:
+            raise CalibrationError(
+                f'model {self.judge.model_id} has no thresholds, so its verdicts mean nothing; '
+                'run wm-ros calibrate, or set allow_uncalibrated: true to watch it in shadow mode')
+        self.judge.warm_up()
+        self.intake = self._make_intake(self.judge.config)
+
+    def _turn_guarded(self) -> None:
+        try:
+            self._turn(self.mailbox.take(_TURN_S))
+        except Exception as error:  # named guard: worker loop
+            self._recover(error)
+
+    def _turn(self, mail: Mail) -> None:
+        self.progress += 1
+        for message in mail.images:
+            self.intake.take_image(message)
+        for message in mail.joints:
+            self.intake.take_joints(message)
+        if mail.chunk is not None and self._is_active:
+            self._beat(early_s=HEARTBEAT_PERIOD_S / 2)
+            self._check(mail)
+        self._beat()
+
+    def _check(self, mail: Mail) -> None:
+        """Answer one chunk, then draw its consequence if anybody looks."""
+        self._pending = mail.chunk
+        verdict, judgement, observation = self._decide(mail)
+        self._answer(verdict)
+        self.latencies_ms.append(1e3 * (time.monotonic() - mail.received_s))
+        if judgement is not None and observation is not None and self._outputs.wants_prediction():
+            self._beat()
+            frames = self.judge.frames(judgement)
+            self._beat()
+            self._outputs.publish_prediction(judgement, self.intake.header(observation), frames)
+
+    def _decide(self, mail: Mail) -> tuple[Verdict, Any, Observation | None]:
+        message, begin = mail.chunk, time.monotonic()
+        chunk = self._read(message)
+        if isinstance(chunk, Verdict):
+            return chunk, None, None
+        now_ns = self._now_ns()
+        try:
+            observation = self.intake.observe(now_ns)
+        except UnusableObservation as error:
+            return self._refuse(message, chunk.digest, error.reason, str(error)), None, None
+        observed = time.monotonic()
+        judgement = self.judge.judge(chunk, observation, stamp_ns=now_ns)
+        self.problem = ''
+        times = 1e3 * np.diff([mail.received_s, begin, observed, time.monotonic()])
+        verdict = self._finish(judgement, chunk, times)
+        has_future = verdict.decision != Decision.INVALID and judgement.prediction is not None
+        return verdict, judgement if has_future else None, observation
+
+    def _finish(self, judgement: Any, chunk: ActionChunk, times: NDArray[np.float64]) -> Verdict:
+        """Check the judge's numbers and add what only this thread knows."""
+        verdict = judgement.verdict
+        if judgement.prediction is not None:
+            verdict = distrust(verdict, judgement.prediction)
+        if not self.judge.is_calibrated:
+            verdict = replace(verdict, reasons=verdict.reasons | Reason.UNCALIBRATED)
+        stages = verdict.stage_ms if len(verdict.stage_ms) == 2 else (float(times[2]), 0.0)
+        return replace(verdict, digest=chunk.digest,
+                       stage_ms=(float(times[0]), float(times[1]), *stages))
+
+    def _read(self, message: msg.ActionChunk) -> ActionChunk | Verdict:
+        """Give the chunk, or the verdict on one that no model need look at."""
+        try:
+            chunk = message_to_chunk(message)
+            digest = digest_trajectory(chunk.trajectory, chunk.interface)
+        except ValueError as error:
+            return self._refuse(message, _NO_DIGEST, Reason.BAD_COMMAND, str(error))
+        if digest != chunk.digest:
+            return self._refuse(
+                message, digest, Reason.BAD_COMMAND,
+                f'digest is {chunk.digest.hex()}, but the trajectory that came has {digest.hex()}')
+        late_s = (self._now_ns() - chunk.decide_by_ns) / 1e9
+        if late_s > 0:
+            return self._refuse(message, digest, Reason.DEADLINE,
+                                f'came to its turn {late_s:.3f} s after decide_by',
+                                decision=Decision.VETO)
+        return chunk
+
+    def _refuse(self, message: msg.ActionChunk, digest: bytes, reasons: Reason, text: str, *,
+                decision: Decision = Decision.INVALID) -> Verdict:
+        return refusal(message, digest=digest, decision=decision, reasons=reasons, text=text,
+                       now_ns=self._now_ns(), model_id=self.judge.model_id)
+
+    def _answer(self, verdict: Verdict) -> None:
+        self._outputs.publish_verdict(verdict_to_message(verdict))
+        self._pending = None
+
+    def _recover(self, error: Exception) -> None:
+        """Answer the chunk in hand and go on: the next good input gets a verdict again."""
+        self.num_errors += 1
+        text = str(error) or repr(error)
+        if text != self.problem:
+            trace = ''.join(traceback.format_exception(error))
+            self._logger.error(f'inference failed: {text}\n{trace}')
+        self.problem = text
+        if self._pending is not None:
+            message, self._pending = self._pending, None
+            digest = bytes(message.digest)
+            self._answer(self._refuse(message, digest, Reason.MODEL_ERROR, text))
+        self._beat()
+
+    def _beat(self, *, early_s: float = 0.0) -> None:
+        """Beat when it is time, or up to ``early_s`` before, ahead of something long."""
+        now_s = time.monotonic()
+        if self._is_active and now_s - self._beat_at >= HEARTBEAT_PERIOD_S - early_s:
+            self._beat_at = now_s
+            self.observation_problem = self.intake.problem(self._now_ns())
+            self._outputs.publish_heartbeat(self)
