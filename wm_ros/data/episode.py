@@ -1,0 +1,186 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One recorded episode and its file.
+
+An episode file is one safetensors file: camera frames as JPEG, the joint log at its own rate, the
+set-points that the controller was given, and the hazards, each with its own stamps. Nothing is
+resampled when it is stored, so a reader can choose its own rate. The file appears under its name
+only when it is whole.
+
+Shapes: F frames, S joint samples, J joints.
+"""
+
+from dataclasses import dataclass, field
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from wm_ros.errors import DatasetError
+
+FORMAT = 'wm_ros.episode'
+VERSION = 1
+EPISODE_GLOB = 'episode_*.safetensors'
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Episode:
+    """
+    A recording of one camera and one arm.
+
+    :param frames: JPEG files of the RGB frames, F of them.
+    :param frame_stamps_ns: int64 (F,), increasing.
+    :param joint_names: J names.
+    :param joint_stamps_ns: int64 (S,), increasing.
+    :param positions: measured, float32 (S, J), rad.
+    :param velocities: measured, float32 (S, J), rad/s.
+    :param efforts: measured, float32 (S, J), N m.
+    :param setpoints: what the controller was told to reach at each joint stamp, float32 (S, J).
+    :param hazards: hazard kinds since the sample before, uint8 bit mask (S,), bit i is
+        ``hazard_kinds[i]``.
+    :param hazard_kinds: names of the bits.
+    :param camera_name: the camera that took the frames.
+    :param info: anything else worth keeping: seed, split, scene.
+    """
+
+    frames: tuple[bytes, ...]
+    frame_stamps_ns: NDArray[np.int64]
+    joint_names: tuple[str, ...]
+    joint_stamps_ns: NDArray[np.int64]
+    positions: NDArray[np.float32]
+    velocities: NDArray[np.float32]
+    efforts: NDArray[np.float32]
+    setpoints: NDArray[np.float32]
+    hazards: NDArray[np.uint8]
+    hazard_kinds: tuple[str, ...] = ('object', 'table', 'self')
+    camera_name: str = 'front'
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not fit each other."""
+        num_joints, num_samples = len(self.joint_names), len(self.joint_stamps_ns)
+        for name in ('positions', 'velocities', 'efforts', 'setpoints'):
+            shape = getattr(self, name).shape
+            if shape != (num_samples, num_joints):
+                raise DatasetError(f'{name} has shape {shape}, expected '
+                                   f'({num_samples}, {num_joints}): stamps x joints')
+        if self.hazards.shape != (num_samples,):
+            raise DatasetError(f'hazards has shape {self.hazards.shape}, expected '
+                               f'({num_samples},): labels must end with the recording')
+        if len(self.frames) != len(self.frame_stamps_ns):
+            raise DatasetError(
+                f'{len(self.frames)} frames but {len(self.frame_stamps_ns)} frame stamps')
+        for name in ('positions', 'setpoints'):
+            rows = np.flatnonzero(~np.isfinite(getattr(self, name)).all(axis=1))
+            if rows.size:
+                raise DatasetError(f'{name} is not finite at row {rows[0]}')
+        for name in ('frame_stamps_ns', 'joint_stamps_ns'):
+            rows = np.flatnonzero(np.diff(getattr(self, name)) <= 0)
+            if rows.size:
+                raise DatasetError(f'{name} does not increase at row {rows[0] + 1}')
+
+    def decode(self, index: int) -> NDArray[np.uint8]:
+        """
+        Decode a frame.
+
+        :returns: RGB uint8 (h, w, 3).
+        :raises DatasetError: if the JPEG is damaged.
+        """
+        image = cv2.imdecode(np.frombuffer(self.frames[index], np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise DatasetError(f'frame {index} is not a whole JPEG file')
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def encode_frame(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
+    """
+    Encode an RGB uint8 (h, w, 3) image as JPEG without colour subsampling.
+
+    Small coloured objects lose their edges to 4:2:0 subsampling.
+    """
+    good, data = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [
+        cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444])
+    if not good:
+        raise DatasetError(f'OpenCV cannot encode an image of shape {image.shape}')
+    return bytes(data)
+
+
+def write_episode(path: Path, episode: Episode) -> None:
+    """Write an episode under a temporary name, sync it and rename it into place."""
+    lengths = np.array([len(frame) for frame in episode.frames], np.int64)
+    tensors = {
+        'frames_jpeg': np.frombuffer(b''.join(episode.frames), np.uint8),
+        'frame_lengths': lengths,
+        'frame_stamps_ns': np.asarray(episode.frame_stamps_ns, np.int64),
+        'joint_stamps_ns': np.asarray(episode.joint_stamps_ns, np.int64),
+        'hazards': np.asarray(episode.hazards, np.uint8),
+    }
+    for name in ('positions', 'velocities', 'efforts', 'setpoints'):
+        tensors[name] = np.ascontiguousarray(getattr(episode, name), np.float32)
+    meta = {'format': FORMAT, 'version': VERSION, 'joint_names': episode.joint_names,
+            'hazard_kinds': episode.hazard_kinds, 'camera_name': episode.camera_name,
+            'info': episode.info}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        save_file(tensors, scratch, metadata={'episode': json.dumps(meta)})
+        with scratch.open('rb') as handle:
+            os.fsync(handle.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def read_episode(path: Path) -> Episode:
+    """
+    Read an episode file.
+
+    :raises DatasetError: naming the file, if it is missing, truncated or of another version.
+    """
+    try:
+        with safe_open(path, framework='numpy') as handle:
+            meta = json.loads((handle.metadata() or {}).get('episode', '{}'))
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}
+    except FileNotFoundError as error:
+        raise DatasetError(f'{path}: no such episode file') from error
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise DatasetError(f'{path}: not a whole episode file ({error}); '
+                           'delete it and collect or record it again') from error
+    if meta.get('format') != FORMAT or meta.get('version') != VERSION:
+        raise DatasetError(f"{path}: format {meta.get('format')!r} version {meta.get('version')!r}"
+                           f', this program reads {FORMAT!r} version {VERSION}')
+    try:
+        ends = np.cumsum(tensors.pop('frame_lengths'))
+        data = tensors.pop('frames_jpeg').tobytes()
+        frames = tuple(data[end - size:end] for end, size in zip(
+            ends, np.diff(ends, prepend=0), strict=True))
+        return Episode(
+            frames=frames, joint_names=tuple(meta['joint_names']),
+            hazard_kinds=tuple(meta['hazard_kinds']), camera_name=meta['camera_name'],
+            info=meta['info'], **tensors)
+    except (KeyError, TypeError) as error:
+        raise DatasetError(f'{path}: a field is missing or unknown: {error}') from error
+    except DatasetError as error:
+        raise DatasetError(f'{path}: {error}') from error
+
+
+def list_episodes(directory: Path) -> list[Path]:
+    """
+    Return the episode files of a directory in order.
+
+    :raises DatasetError: if there are none.
+    """
+    paths = sorted(directory.glob(EPISODE_GLOB))
+    if not paths:
+        raise DatasetError(f'{directory}: no {EPISODE_GLOB} in it; '
+                           "make some with 'wm-ros collect' or 'wm-ros record'")
+    return paths

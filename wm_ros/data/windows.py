@@ -1,0 +1,198 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Cut episodes into windows: context frames, the commands that ran, and what followed.
+
+A window is anchored at a camera frame. Its step k ends k * step_s after that frame; its action k
+is the set-point that the controller was given for that moment, so that a command is paired only
+with frames it could have influenced.
+
+Letters: F frames, W windows, T context frames, H steps, J joints.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.data.episode import Episode, read_episode
+from wm_ros.errors import DatasetError
+from wm_ros.world_model.config import ModelConfig
+
+# How far a frame may be from the moment it stands for, in steps.
+SLOP_STEPS = 0.3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Windows:
+    """
+    Windows over a pool of frames.
+
+    :param frames: the pool, RGB uint8 (F, h, w, 3).
+    :param context: indices into the pool, oldest first, int64 (W, T).
+    :param future: indices into the pool, int64 (W, H).
+    :param positions: measured joints at the anchor, float32 (W, J), rad.
+    :param velocities: the same, float32 (W, J), rad/s.
+    :param actions: joint targets, float32 (W, H, J), rad.
+    :param joints: measured joints at each step, float32 (W, H, J), rad.
+    :param hazard_time_s: first hazard after the anchor, float32 (W,), s; inf if none within the
+        horizon.
+    :param hazard_kind: bit mask of the first hazard's kinds, uint8 (W,).
+    :param in_contact: a hazard within one step before the anchor, bool (W,).
+    :param episode: which episode a window is of, int64 (W,).
+    """
+
+    frames: NDArray[np.uint8]
+    context: NDArray[np.int64]
+    future: NDArray[np.int64]
+    positions: NDArray[np.float32]
+    velocities: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    joints: NDArray[np.float32]
+    hazard_time_s: NDArray[np.float32]
+    hazard_kind: NDArray[np.uint8]
+    in_contact: NDArray[np.bool_]
+    episode: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.context)
+
+    def hazard_by_step(self, step_s: float) -> NDArray[np.bool_]:
+        """Say whether a hazard has happened by the end of each step, bool (W, H)."""
+        ends = np.arange(1, self.future.shape[1] + 1) * step_s
+        return self.hazard_time_s[:, None] <= ends + 1e-6
+
+
+def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
+                joint_lag: int = 0) -> Windows:
+    """
+    Cut one episode into all of its whole windows.
+
+    :param number: stored as each window's ``episode``.
+    :param joint_lag: how many samples older than the frame the joint state is, as on a robot
+        whose drivers are not synchronised.
+    :raises DatasetError: if the joints are not the model's.
+    """
+    order = _joint_order(episode, config)
+    step_ns = round(config.step_s * 1e9)
+    stamps = episode.frame_stamps_ns
+    context, context_good = _nearest(stamps, stamps[:, None] - step_ns * np.arange(
+        config.context_len - 1, -1, -1), step_ns)
+    ends = stamps[:, None] + step_ns * np.arange(1, config.horizon + 1)
+    future, future_good = _nearest(stamps, ends, step_ns)
+    joint_ns = episode.joint_stamps_ns
+    inside = (stamps >= joint_ns[0]) & (ends[:, -1] <= joint_ns[-1] + step_ns // 2)
+    keep = np.flatnonzero(context_good & future_good & inside)
+    now = np.searchsorted(joint_ns, stamps[keep], side='right') - 1
+    then = np.clip(np.searchsorted(joint_ns, ends[keep], side='right') - 1, 0, None)
+    hazard_time, hazard_kind = _first_hazard(episode, stamps[keep], ends[keep, -1])
+    lagged = np.clip(now - joint_lag, 0, None)
+    return Windows(
+        frames=_frames(episode, config), context=context[keep], future=future[keep],
+        positions=episode.positions[lagged][:, order],
+        velocities=episode.velocities[lagged][:, order],
+        actions=episode.setpoints[then][:, :, order], joints=episode.positions[then][:, :, order],
+        hazard_time_s=hazard_time, hazard_kind=hazard_kind,
+        in_contact=_in_contact(episode, stamps[keep], step_ns),
+        episode=np.full(len(keep), number, np.int64))
+
+
+def load_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2,
+                 on_progress: Callable[[int], None] = lambda done: None) -> Windows:
+    """
+    Cut many episode files into one pool of windows.
+
+    :raises DatasetError: naming the file, if one cannot be read or does not fit.
+    """
+    def one(item: tuple[int, Path]) -> Windows:
+        number, path = item
+        try:
+            return cut_windows(read_episode(path), config, number=number, joint_lag=number % 2)
+        except DatasetError as error:
+            text = str(error)
+            raise DatasetError(text if str(path) in text else f'{path}: {text}') from error
+
+    parts = []
+    with ThreadPoolExecutor(threads) as pool:
+        for done, part in enumerate(pool.map(one, enumerate(paths)), 1):
+            parts.append(part)
+            on_progress(done)
+    return join_windows(parts)
+
+
+def join_windows(parts: list[Windows]) -> Windows:
+    """
+    Join windows of several episodes into one pool.
+
+    :raises DatasetError: if there is no window at all.
+    """
+    if not sum(len(part) for part in parts):
+        raise DatasetError('no episode is long enough for one window of context and horizon')
+    offsets = np.cumsum([0, *(len(part.frames) for part in parts[:-1])])
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ('frames', 'positions', 'velocities', 'actions', 'joints', 'hazard_time_s',
+                     'hazard_kind', 'in_contact', 'episode')}
+    for name in ('context', 'future'):
+        joined[name] = np.concatenate([
+            getattr(part, name) + offset for part, offset in zip(parts, offsets, strict=True)])
+    return Windows(**joined)
+
+
+def resize_frame(image: NDArray[np.uint8], config: ModelConfig) -> NDArray[np.uint8]:
+    """Return an RGB image at the model's size, averaged over areas so that nothing aliases."""
+    size = (config.image_width, config.image_height)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _frames(episode: Episode, config: ModelConfig) -> NDArray[np.uint8]:
+    frames = np.empty((len(episode.frames), config.image_height, config.image_width, 3), np.uint8)
+    for index in range(len(frames)):
+        frames[index] = resize_frame(episode.decode(index), config)
+    return frames
+
+
+def _joint_order(episode: Episode, config: ModelConfig) -> list[int]:
+    missing = [name for name in config.joint_names if name not in episode.joint_names]
+    if missing:
+        raise DatasetError(f'joints {missing} are not in the episode, which has '
+                           f'{list(episode.joint_names)}')
+    return [episode.joint_names.index(name) for name in config.joint_names]
+
+
+def _nearest(stamps: NDArray[np.int64], wanted: NDArray[np.int64], step_ns: int
+             ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the index nearest to each wanted stamp, and which rows are all within the slop."""
+    after = np.clip(np.searchsorted(stamps, wanted), 1, len(stamps) - 1)
+    before = after - 1
+    nearest = np.where(wanted - stamps[before] <= stamps[after] - wanted, before, after)
+    good = np.abs(stamps[nearest] - wanted) <= SLOP_STEPS * step_ns
+    return nearest, good.all(axis=1)
+
+
+def _first_hazard(episode: Episode, starts: NDArray[np.int64], ends: NDArray[np.int64]
+                  ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    rows = np.flatnonzero(episode.hazards)
+    times = np.full(len(starts), np.inf, np.float32)
+    kinds = np.zeros(len(starts), np.uint8)
+    if rows.size:
+        stamps = episode.joint_stamps_ns[rows]
+        first = np.searchsorted(stamps, starts, side='right')
+        there = first < len(rows)
+        chosen = np.minimum(first, len(rows) - 1)
+        there &= stamps[chosen] <= ends
+        times[there] = ((stamps[chosen] - starts) / 1e9)[there]
+        kinds[there] = episode.hazards[rows][chosen][there]
+    return times, kinds
+
+
+def _in_contact(episode: Episode, starts: NDArray[np.int64], step_ns: int) -> NDArray[np.bool_]:
+    total = np.concatenate([[0], np.cumsum(episode.hazards > 0)])
+    last = np.searchsorted(episode.joint_stamps_ns, starts, side='right')
+    first = np.searchsorted(episode.joint_stamps_ns, starts - step_ns, side='left')
+    return total[last] > total[first]
