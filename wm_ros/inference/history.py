@@ -214,8 +214,8 @@ class ObservationHistory:
         chosen = [newest]
         for step in range(1, config.context_len):
             wanted = newest - _ns(step * config.step_s)
-            nearest = min(usable, key=lambda stamp, at=wanted: abs(stamp - at))
-            if abs(nearest - wanted) > _ns(config.slop_s):
+            distance, nearest = min((abs(stamp - wanted), stamp) for stamp in usable)
+            if distance > _ns(config.slop_s):
                 raise UnusableObservation(
                     Reason.STALE_IMAGE, f'{len(chosen)} of {config.context_len} frames: none '
                     f'within {config.slop_s} s of {step * config.step_s:.3f} s before the newest')

@@ -1,0 +1,63 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Split conformal thresholds on exchangeable scores, one score for each episode.
+
+Scores are high where it is dangerous. The order statistics are exact: no interpolation, which
+would promise more than n scores can hold.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.errors import CalibrationError
+
+
+def check_level(name: str, alpha: float) -> None:
+    """Raise ValueError unless ``alpha`` is a share strictly between 0 and 1."""
+    if not 0 < alpha < 1:
+        raise ValueError(f'{name} = {alpha} must be above 0 and below 1')
+
+
+def miss_threshold(hazard_scores: NDArray[np.floating], alpha: float) -> float:
+    """
+    Return the threshold that at most a share ``alpha`` of hazards stays below.
+
+    With n exchangeable hazard scores it is the j-th smallest, j = floor(alpha (n + 1)):
+    P(new hazard's score < threshold) <= alpha.
+
+    :raises CalibrationError: if n is too small for alpha, saying how many are needed.
+
+    Source: Luo et al. 2021, arXiv 2109.14082, theorem 1 (class-conditional conformal).
+    """
+    check_level('alpha_miss', alpha)
+    rank = math.floor(alpha * (len(hazard_scores) + 1) + 1e-9)
+    if rank < 1:
+        needed = math.ceil(1 / alpha - 1e-9) - 1
+        raise CalibrationError(
+            f'{len(hazard_scores)} hazards cannot support alpha_miss = {alpha}: it takes '
+            f'{needed}, so collect {needed - len(hazard_scores)} more episodes that end in one')
+    return float(np.sort(hazard_scores)[rank - 1])
+
+
+def veto_threshold(safe_scores: NDArray[np.floating], alpha: float) -> float:
+    """
+    Return the threshold that at most a share ``alpha`` of safe episodes exceeds.
+
+    With n exchangeable safe scores it is the k-th smallest, k = ceil((n + 1)(1 - alpha)):
+    P(new safe score > threshold) <= alpha.
+
+    :raises CalibrationError: if n is too small for alpha, saying how many are needed.
+
+    Source: Angelopoulos and Bates 2021, arXiv 2107.07511, section 1.
+    """
+    check_level('alpha_veto', alpha)
+    rank = math.ceil((len(safe_scores) + 1) * (1 - alpha) - 1e-9)
+    if rank > len(safe_scores):
+        needed = math.ceil(1 / alpha - 1e-9) - 1
+        raise CalibrationError(
+            f'{len(safe_scores)} safe episodes cannot support alpha_veto = {alpha}: it takes '
+            f'{needed}, so collect {needed - len(safe_scores)} more without a hazard')
+    return float(np.sort(safe_scores)[rank - 1])

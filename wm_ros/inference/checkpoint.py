@@ -1,0 +1,157 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A checkpoint directory: weights, exported graphs, thresholds and a manifest of their hashes.
+
+Nothing in it is ever unpickled. Every file's SHA-256 is in ``manifest.json`` and is checked
+before anything is loaded.
+"""
+
+from dataclasses import dataclass
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from wm_ros.calibration.thresholds import Calibration, calibration_from_dict
+from wm_ros.errors import CheckpointError
+from wm_ros.world_model.config import ModelConfig, config_from_dict
+
+CONFIG_FILE = 'config.json'
+WEIGHTS_FILE = 'model.safetensors'
+BASELINE_FILE = 'baseline_kinematic.safetensors'
+CALIBRATION_FILE = 'calibration.json'
+MANIFEST_FILE = 'manifest.json'
+MODEL_CARD_FILE = 'README.md'
+GRAPH_FILES = {'encode': 'encode.onnx', 'predict': 'predict.onnx', 'decode': 'decode.onnx'}
+DEFAULT_NAME = 'so101_tiny'
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """
+    A checkpoint whose files are all there and unaltered.
+
+    :param directory: where it is.
+    :param config: the model's size, timing and normalisation.
+    :param calibration: thresholds, or None where it was never calibrated.
+    :param model_id: its name and the first digits of its weights' hash.
+    """
+
+    directory: Path
+    config: ModelConfig
+    calibration: Calibration | None
+    model_id: str
+
+    def graph(self, name: str) -> Path:
+        """Return the file of an exported graph: encode, predict or decode."""
+        return self.directory / GRAPH_FILES[name]
+
+
+def resolve_checkpoint(name: str) -> Path:
+    """
+    Return the directory that ``name`` stands for: a path, or 'default' for the shipped one.
+
+    :raises CheckpointError: if there is no such directory.
+    """
+    if not name:
+        raise CheckpointError("checkpoint_path is empty: give a directory, or 'default' for the "
+                              'shipped SO-101 model')
+    if name == 'default':
+        for root in _model_roots():
+            if (root / DEFAULT_NAME / MANIFEST_FILE).is_file():
+                return root / DEFAULT_NAME
+        raise CheckpointError(f'the shipped checkpoint {DEFAULT_NAME!r} is in none of '
+                              f'{[str(root) for root in _model_roots()]}; run make setup')
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        raise CheckpointError(f'no checkpoint directory at {name!r}; give the directory that '
+                              "'wm-ros train' wrote, or 'default'")
+    return path
+
+
+def _model_roots() -> list[Path]:
+    package = Path(__file__).resolve().parents[1]
+    roots = [package.parent / 'models', package / 'models']
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        if prefix:
+            roots.append(Path(prefix) / 'share' / 'wm_ros' / 'models')
+    return roots
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """
+    Open a checkpoint directory and verify every file of it.
+
+    :raises CheckpointError: if a file is missing, altered or of another version.
+    :raises CalibrationError: if the thresholds cannot be read.
+    """
+    manifest = _read_json(path / MANIFEST_FILE)
+    for name, digest in manifest.get('sha256', {}).items():
+        _verify(path / name, digest)
+    for name in (CONFIG_FILE, *GRAPH_FILES.values()):
+        if name not in manifest.get('sha256', {}):
+            raise CheckpointError(f'{path / MANIFEST_FILE} lists no hash of {name}; export the '
+                                  "checkpoint again with 'wm-ros export'")
+    calibration = None
+    if CALIBRATION_FILE in manifest['sha256']:
+        calibration = calibration_from_dict(_read_json(path / CALIBRATION_FILE))
+        if calibration.weights_sha256 != manifest['sha256'][WEIGHTS_FILE]:
+            raise CheckpointError(
+                f'{path / CALIBRATION_FILE} belongs to other weights; calibrate this checkpoint '
+                "again with 'wm-ros calibrate'")
+    return Checkpoint(
+        directory=path, config=config_from_dict(_read_json(path / CONFIG_FILE)),
+        calibration=calibration,
+        model_id=f"{path.name}-{manifest['sha256'][WEIGHTS_FILE][:12]}")
+
+
+def write_manifest(path: Path) -> None:
+    """Hash every file of a checkpoint directory into its manifest, atomically."""
+    hashes = {item.name: file_sha256(item) for item in sorted(path.iterdir())
+              if item.is_file() and item.name not in (MANIFEST_FILE, MODEL_CARD_FILE)
+              and not item.name.startswith('.')}
+    write_json(path / MANIFEST_FILE, {'sha256': hashes})
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON under a temporary name and rename it into place."""
+    scratch = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with scratch.open('w', encoding='utf-8') as handle:
+            json.dump(content, handle, indent=2)
+            handle.write('\n')
+            handle.flush()
+            os.fsync(handle.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open('rb') as handle:
+        return hashlib.file_digest(handle, 'sha256').hexdigest()
+
+
+def _verify(path: Path, digest: str) -> None:
+    if not path.is_file():
+        raise CheckpointError(f'{path} is missing; the manifest names it, so restore it or '
+                              "export the checkpoint again with 'wm-ros export'")
+    found = file_sha256(path)
+    if found != digest:
+        raise CheckpointError(f'{path} was altered: SHA-256 {found[:16]}..., the manifest says '
+                              f'{digest[:16]}...; restore the file')
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise CheckpointError(f'{path} is missing: not a whole checkpoint') from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f'{path} cannot be read: {error}') from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f'{path} holds a {type(content).__name__}, expected an object')
+    return content

@@ -1,0 +1,108 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The engine protocol: what runs a checkpoint's graphs.
+
+Letters: B batch, T context frames, H steps, J joints, h w image.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.errors import EngineError
+from wm_ros.inference.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckInput:
+    """
+    One check, joints in the model's order.
+
+    :param images: context, RGB uint8 (T, h, w, 3), oldest first.
+    :param joint_positions: float32 (J,), rad.
+    :param joint_velocities: float32 (J,), rad/s.
+    :param actions: joint targets at the end of each step, float32 (H, J), rad.
+    """
+
+    images: NDArray[np.uint8]
+    joint_positions: NDArray[np.float32]
+    joint_velocities: NDArray[np.float32]
+    actions: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckOutput:
+    """
+    The consequence of one check.
+
+    :param risk: probability that a hazard has happened by each step, float32 (H,), not falling.
+    :param uncertainty: standard deviation of the ensemble's probabilities, float32 (H,).
+    :param joint_positions: predicted, float32 (H, J), rad.
+    :param latents: what ``decode`` needs; its content is the engine's own.
+    """
+
+    risk: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    joint_positions: NDArray[np.float32]
+    latents: object
+
+
+class Engine(Protocol):
+    """Runs the graphs of one checkpoint; owned by one thread."""
+
+    name: str
+    device: str
+
+    def warm_up(self) -> None:
+        """Run everything once, so that the first real check is not the slow one."""
+
+    def check(self, inputs: CheckInput) -> CheckOutput:
+        """Predict one chunk. Raise EngineError if the engine broke."""
+
+    def check_batch(self, inputs: list[CheckInput]) -> list[CheckOutput]:
+        """Predict several chunks in one pass."""
+
+    def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
+        """Decode the frames of a check, RGB uint8 (H, h, w, 3)."""
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+
+
+def risk_from_logits(logits: NDArray[np.float32]
+                     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Return risk and uncertainty of an ensemble.
+
+    A hazard that has happened by step k has happened by step k + 1: the risk never falls.
+
+    :param logits: float32 (..., H, M).
+    :returns: risk and standard deviation, float32 (..., H).
+    """
+    members = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    risk = np.maximum.accumulate(members.mean(-1), axis=-1)
+    return risk.astype(np.float32), members.std(-1).astype(np.float32)
+
+
+def make_engine(name: str, checkpoint: Checkpoint, *, device: str = 'cpu', num_threads: int = 1
+                ) -> Engine:
+    """
+    Return the engine that was asked for, or fail: nothing is replaced silently.
+
+    :raises EngineError: if the engine is unknown or not installed, saying what to install.
+    """
+    if name == 'onnxruntime':
+        from wm_ros.inference.onnx_engine import OnnxEngine
+        return OnnxEngine(checkpoint, device=device, num_threads=num_threads)
+    if name == 'torch':
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise EngineError("engine 'torch' is not installed: pip install 'wm_ros[train]', or "
+                              "set engine to 'onnxruntime'") from error
+        from wm_ros.inference.torch_engine import TorchEngine
+        return TorchEngine(checkpoint, device=device, num_threads=num_threads)
+    raise EngineError(f"engine {name!r} is unknown; choose 'onnxruntime' or 'torch'")

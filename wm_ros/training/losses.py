@@ -1,0 +1,67 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a world model is trained to get right: frames, hazards and joints."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+import torch.nn.functional as F  # noqa: N812
+
+from wm_ros.training.batches import Batch
+from wm_ros.training.config import TrainConfig
+from wm_ros.world_model.model import Context, WorldModel
+
+MOVING_THRESHOLD = 0.06
+
+
+class Losses(NamedTuple):
+    """The parts of the loss, each a scalar tensor."""
+
+    total: Tensor
+    frame: Tensor
+    hazard: Tensor
+    joint: Tensor
+
+
+def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Losses:
+    """Return the losses of a batch."""
+    context = model.encode(batch.images)
+    made = model.predict(
+        context.tokens, batch.positions, batch.velocities, batch.actions, batch.steps)
+    count = batch.targets.shape[1]
+    repeated = Context(*(part.repeat_interleave(count, 0) for part in context))
+    frames = model.decode(made.latents[:, :count].flatten(0, 1), repeated)
+    frame = frame_loss(frames, batch.targets.flatten(0, 1), repeated.last, config.moving_weight)
+    hazard = hazard_loss(made.hazard_logits, batch.hazard, batch.weight)
+    joint = ((made.joints - batch.joints) / model.actions.std).square().mean()
+    total = config.frame_weight * frame + hazard + config.joint_weight * joint
+    return Losses(total, frame, hazard, joint)
+
+
+def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
+    """
+    Return a mean of absolute and squared error, heavier where the picture moves.
+
+    The absolute part keeps edges sharp, the squared part is what PSNR counts.
+
+    :param frames: float32 (B, 3, h, w), and so ``targets`` and ``last``.
+    """
+    moving = ((targets - last).abs().amax(1, keepdim=True) > MOVING_THRESHOLD).float()
+    error = frames - targets
+    weight = 1 + moving_weight * moving
+    return (weight * (0.5 * error.abs() + 5.0 * error.square())).mean()
+
+
+def hazard_loss(logits: Tensor, hazard: Tensor, weight: Tensor) -> Tensor:
+    """
+    Return the weighted binary cross-entropy of an ensemble.
+
+    :param logits: float32 (B, S, M).
+    :param hazard: 0 or 1, float32 (B, S).
+    :param weight: float32 (B, M).
+    """
+    target = hazard[..., None].expand_as(logits)
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
+    weight = weight[:, None].expand_as(loss)
+    return (loss * weight).sum() / torch.clamp(weight.sum(), min=1.0)

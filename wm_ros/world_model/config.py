@@ -1,0 +1,118 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Size, timing and normalisation of a world model: all that a reader of its weights must know."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from wm_ros.errors import CheckpointError
+
+FORMAT = 'wm_ros.world_model'
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """
+    One model of the family.
+
+    :param joint_names: J joints, in the order of all joint arrays.
+    :param camera_name: the camera it was trained on.
+    :param joint_mean: centre of the joint positions, rad.
+    :param joint_std: spread of the joint positions, rad.
+    :param velocity_std: spread of the joint velocities, rad/s.
+    :param image_height: px; a multiple of ``patch_px * token_stride``.
+    :param image_width: px; the same.
+    :param context_len: T, frames of history, ``step_s`` apart.
+    :param horizon: H, predicted steps.
+    :param step_s: time between steps, s.
+    :param patch_px: edge of the squares that the first layer folds into channels.
+    :param token_stride: edge of the group of patches that one token stands for.
+    :param stem_dim: channels at patch resolution.
+    :param dim: D, channels of a token.
+    :param num_blocks: transformer blocks of the dynamics.
+    :param num_heads: attention heads.
+    :param num_hazard_heads: M, size of the ensemble.
+    """
+
+    joint_names: tuple[str, ...]
+    camera_name: str
+    joint_mean: tuple[float, ...]
+    joint_std: tuple[float, ...]
+    velocity_std: tuple[float, ...]
+    image_height: int = 72
+    image_width: int = 96
+    context_len: int = 2
+    horizon: int = 10
+    step_s: float = 0.1
+    patch_px: int = 4
+    token_stride: int = 3
+    stem_dim: int = 48
+    dim: int = 128
+    num_blocks: int = 3
+    num_heads: int = 4
+    num_hazard_heads: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not fit each other."""
+        cell = self.patch_px * self.token_stride
+        for name in ('image_height', 'image_width'):
+            if getattr(self, name) <= 0 or getattr(self, name) % cell:
+                raise ValueError(f'{name} = {getattr(self, name)} must be a positive multiple of '
+                                 f'patch_px * token_stride = {cell}')
+        for name in ('joint_mean', 'joint_std', 'velocity_std'):
+            if len(getattr(self, name)) != len(self.joint_names):
+                raise ValueError(f'{name} has {len(getattr(self, name))} entries for '
+                                 f'{len(self.joint_names)} joints')
+        if self.context_len < 2:
+            raise ValueError(f'context_len = {self.context_len} must be at least 2: one frame '
+                             'shows no motion')
+        if self.horizon < 1 or not self.step_s > 0:
+            raise ValueError(f'horizon = {self.horizon} and step_s = {self.step_s} must be above 0')
+        if self.dim % self.num_heads:
+            raise ValueError(f'dim = {self.dim} is not a multiple of num_heads = {self.num_heads}')
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the token grid."""
+        cell = self.patch_px * self.token_stride
+        return self.image_height // cell, self.image_width // cell
+
+    @property
+    def num_joints(self) -> int:
+        """J."""
+        return len(self.joint_names)
+
+    @property
+    def horizon_s(self) -> float:
+        """How far the model looks ahead of its newest frame, s."""
+        return self.horizon * self.step_s
+
+
+def config_to_dict(config: ModelConfig) -> dict[str, Any]:
+    """Return the JSON form of a config, with its format and version."""
+    return {'format': FORMAT, 'version': VERSION, **asdict(config)}
+
+
+def config_from_dict(values: dict[str, Any]) -> ModelConfig:
+    """
+    Read the JSON form of a config.
+
+    :raises CheckpointError: if the format, version or a key is not this program's.
+    """
+    content = dict(values)
+    found = content.pop('format', None), content.pop('version', None)
+    if found != (FORMAT, VERSION):
+        raise CheckpointError(f'model config is format {found[0]!r} version {found[1]!r}; this '
+                              f'program reads {FORMAT!r} version {VERSION}')
+    known = {item.name for item in fields(ModelConfig)}
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise CheckpointError(f'model config has unknown keys {unknown}')
+    for key, value in content.items():
+        if isinstance(value, list):
+            content[key] = tuple(value)
+    try:
+        return ModelConfig(**content)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f'model config: {error}') from error
