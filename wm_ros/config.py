@@ -10,7 +10,7 @@ calls ``check_settings(self)`` in its ``__post_init__`` and adds its own cross-f
 
 from dataclasses import MISSING, field, fields
 from math import isfinite
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 
 def setting(default: Any = MISSING, *, help: str, unit: str = '',  # noqa: A002
@@ -84,8 +84,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _element_type(expected: Any) -> Any:
-    arguments = getattr(expected, '__args__', ())
-    return arguments[0] if getattr(expected, '__origin__', None) is tuple else expected
+    return get_args(expected)[0] if get_origin(expected) is tuple else expected
 
 
 def _is_instance(value: Any, expected: Any) -> bool:

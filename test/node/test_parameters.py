@@ -23,6 +23,7 @@ class Config:
     num: int = setting(2, help='how many', range=(1, 7))
     mode: str = setting('shadow', help='what to do', choices=('shadow', 'enforce'), tunable=True)
     names: tuple[str, ...] = setting((), help='joints')
+    gains: tuple[float, ...] = setting((), help='gains', range=(0.0, 9.0))
     is_on: bool = setting(True, help='switch')
 
     def __post_init__(self):
@@ -56,6 +57,13 @@ def test_an_empty_list_stays_a_list_of_its_type(make):
     assert parameters.build().names == ('x',)
 
 
+@pytest.mark.parametrize('given', [[1, 2], [1.0, 2.0]])
+def test_integers_are_taken_as_floats(make, given):
+    _node, parameters = make(path='a', gains=given)
+    assert parameters.build().gains == (1.0, 2.0)
+    assert {type(gain) for gain in parameters.config.gains} == {float}
+
+
 def test_the_descriptor_tells_help_unit_and_range(make):
     node, _parameters = make()
     descriptor = node.describe_parameter('limit_s')
@@ -74,7 +82,9 @@ def test_a_missing_required_key_is_named(make):
 @pytest.mark.parametrize(('name', 'value', 'text'), [
     ('limit_s', 99.0, 'limit_s'), ('limit_s', 0, 'limit_s'), ('limit_s', float('nan'), 'limit_s'),
     ('num', 9, 'num'), ('num', 'many', 'num'), ('mode', 'of', 'mode.*shadow, enforce'),
-    ('names', 'x', 'names'), ('is_on', 'yes', 'is_on'), ('limits_s', 1.0, 'did you mean limit_s'),
+    ('names', 'x', 'names'), ('is_on', 'yes', 'is_on'),
+    ('gains', [1, 10], 'gains'), ('gains', ['x'], 'gains'),
+    ('limits_s', 1.0, 'did you mean limit_s'),
 ])
 def test_a_bad_override_is_refused_by_name(make, name, value, text):
     with pytest.raises(ParameterError, match=text):

@@ -137,14 +137,18 @@ def test_equal_pictures_with_fresh_stamps_are_a_frozen_camera():
     assert history.image_age_s(now + 50 * MS) == 0
 
 
-def test_a_still_scene_without_noise_is_not_frozen_until_the_arm_moves():
+def test_a_still_scene_without_noise_is_frozen_only_if_it_stays_equal_while_the_arm_moves():
     history = _history(frozen_frames=3, frozen_motion_rad=0.05)
     for i in range(10):
         _feed(history, 0, now=START + i * 50 * MS, content=7)
     now = START + 450 * MS
     history.observe(now)
-    history.add_joints(('a', 'b'), (0.1, 0.26), (), now, now)
-    assert _refusal(history, now).reason == Reason.STALE_IMAGE
+    history.add_joints(('a', 'b'), (0.1, 0.26), (), now + 5 * MS, now + 5 * MS)
+    history.observe(now + 5 * MS)
+    history.add_image(IMAGE, now + 50 * MS, now + 50 * MS, content=7)
+    error = _refusal(history, now + 50 * MS)
+    assert error.reason == Reason.STALE_IMAGE
+    assert 'camera is frozen' in str(error)
 
 
 def test_the_same_stamp_again_is_no_new_frame():

@@ -59,6 +59,7 @@ class ObservationHistory:
         self._num_equal = 0
         self._equal_since_ns = 0
         self._equal_joints: NDArray[np.float64] | None = None
+        self._equal_motion_rad = 0.0
 
     def add_image(self, image: NDArray[np.uint8], stamp_ns: int, now_ns: int, *,
                   content: int) -> None:
@@ -117,8 +118,6 @@ class ObservationHistory:
             raise
         self._joint_problem = None
         self._joints.append(sample)
-        if self._equal_joints is None:
-            self._equal_joints = sample.positions
         self._joints.sort(key=lambda joints: joints.stamp_ns)
         oldest = self._joints[-1].stamp_ns - self._span_ns
         self._joints = [joints for joints in self._joints
@@ -233,19 +232,21 @@ class ObservationHistory:
         return min(usable, key=lambda joints: abs(joints.stamp_ns - frame_ns))
 
     def _watch_content(self, content: int, stamp_ns: int) -> None:
-        if content == self._content:
-            self._num_equal += 1
-            return
-        self._content, self._num_equal, self._equal_since_ns = content, 1, stamp_ns
-        self._equal_joints = self._joints[-1].positions if self._joints else None
+        if content != self._content:
+            self._content, self._num_equal, self._equal_since_ns = content, 0, stamp_ns
+            self._equal_joints, self._equal_motion_rad = None, 0.0
+        self._num_equal += 1
+        # Joints as they were when the picture was taken: newer ones may have begun to move.
+        joints = [sample for sample in self._joints if sample.stamp_ns <= stamp_ns]
+        if joints and self._equal_joints is None:
+            self._equal_joints = joints[-1].positions
+        if joints:
+            moved = float(np.max(np.abs(joints[-1].positions - self._equal_joints)))
+            self._equal_motion_rad = max(moved, self._equal_motion_rad)
 
     def _is_frozen(self) -> bool:
-        if self._num_equal < self.config.frozen_frames:
-            return False
-        if self._equal_joints is None or not self._joints:
-            return self.config.frozen_motion_rad == 0
-        moved = np.max(np.abs(self._joints[-1].positions - self._equal_joints))
-        return bool(moved >= self.config.frozen_motion_rad)
+        return (self._num_equal >= self.config.frozen_frames
+                and self._equal_motion_rad >= self.config.frozen_motion_rad)
 
     def _check_frozen(self) -> None:
         if self._is_frozen():

@@ -109,7 +109,7 @@ def image_to_array(message: Image) -> NDArray:
     rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :row_bytes]
     raw = _RawImage(height=height, width=width, step=row_bytes, encoding=message.encoding,
                     is_bigendian=int(bool(message.is_bigendian)),
-                    data=memoryview(np.ascontiguousarray(rows)).cast('B'))
+                    data=np.ascontiguousarray(rows))
     return _convert(raw)
 
 

@@ -19,7 +19,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import ParameterUninitializedException
+from rclpy.exceptions import ParameterException, ParameterUninitializedException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -86,19 +86,16 @@ class ConfigParameters(Generic[Config]):
     def _declare(self, name: str) -> None:
         item, hint = self._fields[name], self._hints[name]
         descriptor = describe(item.metadata, hint)
-        default = item.default
-        if isinstance(default, tuple):
-            default = list(item.default)
+        default = list(item.default) if isinstance(item.default, tuple) else item.default
+        if default is MISSING or default == []:
+            # An empty list would be declared as a list of bytes: give the type, not the value.
+            default = None if descriptor.dynamic_typing else _TYPES[hint]
         try:
-            if default is MISSING or (isinstance(default, list) and not default):
-                descriptor.dynamic_typing = False
-                self._node.declare_parameter(name, _TYPES[hint], descriptor)
-            else:
-                self._node.declare_parameter(name, default, descriptor)
+            self._node.declare_parameter(name, default, descriptor)
             value = self._read(name)
             if value is not None and not (item.metadata.get('required') and is_missing(value)):
                 check_setting(name, value, hint, item.metadata)
-        except Exception as error:  # rclpy raises several unrelated types; all mean "bad override"
+        except (ParameterException, ValueError, TypeError) as error:
             raise ParameterError(f'parameter {name}: {error}') from error
 
     def _read(self, name: str) -> Any:
@@ -164,8 +161,8 @@ def describe(metadata: Any, hint: Any) -> ParameterDescriptor:
 
     :param metadata: metadata of the field, as ``wm_ros.config.setting`` makes it.
     :param hint: the field's type.
-    :returns: description, range and read_only. Floats are declared with dynamic typing, because
-        ``timeout: 1`` in YAML is an integer and refusing it helps nobody.
+    :returns: description, range and read_only. Floats and lists of floats are declared with
+        dynamic typing, because ``timeout: 1`` in YAML is an integer and refusing it helps nobody.
     """
     unit, choices = metadata.get('unit'), metadata.get('choices')
     text = metadata.get('help', '') + (f' [{unit}]' if unit else '')
@@ -180,7 +177,7 @@ def describe(metadata: Any, hint: Any) -> ParameterDescriptor:
     if limits is not None and hint is int:
         low, high = (int(max(-_INT64_MAX, min(_INT64_MAX, limit))) for limit in limits)
         descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
-    descriptor.dynamic_typing = hint is float
+    descriptor.dynamic_typing = hint in (float, tuple[float, ...])
     return descriptor
 
 
@@ -191,8 +188,12 @@ def _from_ros(value: Any, hint: Any) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if getattr(hint, '__origin__', None) is tuple and not isinstance(value, (str, float, int)):
-        return tuple(value)
+        return tuple(map(float, value)) if _is_floats(value, hint) else tuple(value)
     return value
+
+
+def _is_floats(value: Any, hint: Any) -> bool:
+    return hint == tuple[float, ...] and all(isinstance(item, (int, float)) for item in value)
 
 
 def _refuse_unknown(node: Node, known: Iterable[str]) -> None:
