@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``main`` around a node without a lifecycle (see lifecycle.py for the others)."""
 
-from collections.abc import Callable
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 
 import rclpy
 from rclpy.exceptions import ParameterException

@@ -7,10 +7,10 @@ The main rule: a drawing context belongs to the thread that made it, so this thr
 uses and closes them.
 """
 
-from collections import deque
-from collections.abc import Callable, Mapping
 import threading
 import time
+from collections import deque
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray

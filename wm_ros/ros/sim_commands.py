@@ -6,8 +6,8 @@ Check commands as a joint_trajectory_controller does, and put their joints in th
 Stricter than the real controller in one point: a value that is not finite is refused here too.
 """
 
-from collections.abc import Sequence
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray

@@ -7,11 +7,11 @@ The main rule: whoever touches the simulation holds the lock, and nobody holds i
 machine that cannot keep up makes the simulation slow, never jumpy.
 """
 
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-import threading
-import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class RealTimePhysics:
         self._thread = threading.Thread(target=self._run, name='physics', daemon=True)
         self._progress: deque[tuple[float, float]] = deque()
         self._generation = 0
+        self._contacts: dict[tuple[str, str], Contact] = {}
         self.error: BaseException | None = None
 
     def start(self) -> None:
@@ -86,6 +87,7 @@ class RealTimePhysics:
         with self._lock:
             self._simulation = simulation
             self._generation += 1
+            self._contacts.clear()
 
     def follow(self, times: NDArray[np.float64], positions: NDArray[np.float64]) -> None:
         """Follow a trajectory from now on (see ``So101Simulation``); takes the lock."""
@@ -121,7 +123,6 @@ class RealTimePhysics:
 
     def _loop(self) -> None:
         begin, tick_s, steps = time.monotonic(), TICK_STEPS * TIMESTEP_S, 0
-        contacts: dict[tuple[str, str], Contact] = {}
         while not self._stop.is_set():
             now = time.monotonic()
             lag = now - begin - steps * TIMESTEP_S
@@ -129,27 +130,26 @@ class RealTimePhysics:
                 self._stop.wait(tick_s - lag)
                 continue
             begin += max(0.0, lag - MAX_LAG_S)
-            sample = self._tick(contacts, wants_sample=(steps + TICK_STEPS) % SAMPLE_STEPS == 0)
+            sample = self._tick(wants_sample=(steps + TICK_STEPS) % SAMPLE_STEPS == 0)
             steps += TICK_STEPS
             self._note_progress(now, steps * TIMESTEP_S)
             if sample is not None:
                 self._on_sample(sample)
 
-    def _tick(self, contacts: dict[tuple[str, str], Contact], *,
-              wants_sample: bool) -> Sample | None:
+    def _tick(self, *, wants_sample: bool) -> Sample | None:
         """Advance by one tick; takes the lock."""
         with self._lock:
             simulation = self._simulation
             for _ in range(TICK_STEPS):
                 simulation.step()
                 if simulation.has_hazard():
-                    _merge(contacts, simulation.hazards())
+                    _merge(self._contacts, simulation.hazards())
             if not wants_sample:
                 return None
-            sample = Sample(simulation.positions, simulation.velocities, simulation.efforts,
-                            tuple(contacts.values()))
-        contacts.clear()
-        return sample
+            contacts = tuple(self._contacts.values())
+            self._contacts.clear()
+            return Sample(
+                simulation.positions, simulation.velocities, simulation.efforts, contacts)
 
     def _note_progress(self, now: float, simulated_s: float) -> None:
         self._progress.append((now, simulated_s))

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn what the simulated arm and its cameras give into messages, and publish them."""
 
-from collections.abc import Callable
 import math
+from collections.abc import Callable
 
-from builtin_interfaces.msg import Time
 import numpy as np
+from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated SO-101 as a ROS node that behaves like a robot's driver."""
 
-from collections.abc import Callable
 import math
+from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -98,7 +98,9 @@ class So101SimNode(Node):
 
     @property
     def _config(self) -> So101SimConfig:
-        return self._settings.config
+        config = self._settings.config
+        assert config is not None
+        return config
 
     def _build_simulation(self, seed: int) -> So101Simulation:
         scene = sample_scene(seed)

@@ -1,0 +1,205 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Lead the demo: the same seeded episodes without and with the gate.
+
+A process of its own. It writes one JSON object a line to its standard output, which the demo's
+main process (wm_ros.demo) reads; logs go to standard error.
+"""
+
+import json
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+
+from wm_ros.errors import WorldModelError
+from wm_ros.msg import GateState
+from wm_ros.ros.conversions import image_to_rgb
+from wm_ros.ros.demo_camera import CameraMemory
+from wm_ros.ros.demo_episode import CommandRecord, Sent, Stage, make_record
+from wm_ros.ros.demo_wire import ACTIVATE, CONFIGURE, DEACTIVATE
+from wm_ros.ros.observer import Observer
+
+GATE, PREDICTOR = '/wm_gate', '/wm_predictor'
+UNGATED_TOPIC, GATED_TOPIC = 'arm_controller/joint_trajectory', 'wm_gate/joint_trajectory'
+_ARM_TIMEOUT_S = 20.0
+_READY = (GateState.RUNNING, GateState.SLOW, GateState.HOLD)
+_STEP_NS = 100_000_000
+_NUM_STEPS = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """
+    What to do.
+
+    :param first_seed: seed of the first episode; the next ones follow it.
+    :param frames_path: where the pictures of the first veto go, as NPZ.
+    """
+
+    episodes: int
+    commands_per_episode: int
+    first_seed: int
+    is_enforcing: bool
+    frames_path: str
+
+
+class Conductor:
+    """
+    Runs the episodes and reports them as events.
+
+    :param plan: what to do.
+    :param stage: robot, policy and observer.
+    """
+
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self._plan, self._stage = plan, stage
+        self._wire, self._observer = stage.wire, stage.observer
+        self._camera = CameraMemory(stage.node)
+        self._ungated_frames: dict[tuple[int, int], np.ndarray] = {}
+        self._has_veto = False
+        self._is_gate_active = False
+
+    def run(self) -> None:
+        """
+        Run all episodes.
+
+        :raises WorldModelError: if a node does not answer or refuses.
+        """
+        emit('status', text='waiting for the simulation')
+        self._wire.wait(lambda: self._camera.num_frames > 0, 60.0,
+                        lambda: 'no camera pictures from so101_sim')
+        # The model loads while the ungated episodes run.
+        loading = self._wire.ask_transition(PREDICTOR, CONFIGURE)
+        for episode in range(self._plan.episodes):
+            self._run_episode('ungated', episode)
+        emit('status', text='waiting for the model')
+        self._wire.finish(f'{PREDICTOR}/change_state', loading, 120.0)
+        self._wire.change_state(PREDICTOR, ACTIVATE)
+        self._wire.change_state(GATE, CONFIGURE)
+        self._observer.clear()
+        for episode in range(self._plan.episodes):
+            self._run_episode('gated', episode)
+        self._observer.settle(is_final=True)
+        state, ledger = self._observer.state, self._observer.ledger
+        emit('end', unverified=ledger.unverified, num_releases=ledger.num_releases,
+             num_holds=ledger.num_holds, vetoed=state.vetoed if state else 0,
+             deadline_misses=state.deadline_missed if state else 0)
+
+    def _run_episode(self, phase: str, episode: int) -> None:
+        is_gated = phase == 'gated'
+        if self._is_gate_active:
+            # The arm is about to be somewhere else: a hold would look disobeyed.
+            self._wire.change_state(GATE, DEACTIVATE)
+            self._wire.spin_for(0.1)
+        self._stage.reset(self._plan.first_seed + episode,
+                          GATED_TOPIC if is_gated else UNGATED_TOPIC)
+        if is_gated:
+            self._arm_gate()
+        count = 0
+        for index in range(self._plan.commands_per_episode):
+            record = self._run_command(phase, episode, index)
+            count += 1
+            emit(**record.to_event())
+            if self._stage.has_collided:
+                break
+        emit('episode', phase=phase, episode=episode, commands=count,
+             collided=self._stage.has_collided)
+
+    def _run_command(self, phase: str, episode: int, index: int) -> CommandRecord:
+        sent = self._stage.send_next(is_watched=phase == 'gated')
+        if sent.passage is not None:
+            self._stage.wait_outcome(sent.passage, is_enforcing=self._plan.is_enforcing)
+        if sent.passage is None or sent.passage.release_ns:
+            self._stage.wait_rest()
+        else:
+            # The hold is the measured position: the arm is at rest at once.
+            self._wire.spin_for(0.3)
+        if phase == 'ungated':
+            self._keep_frames(episode, index, sent)
+        record = make_record(phase, episode, index, sent)
+        if not self._has_veto and record.decision in ('VETO', 'ABSTAIN'):
+            self._has_veto = self._save_veto(record, sent)
+        return record
+
+    def _arm_gate(self) -> None:
+        """Activate the gate and wait until it lets commands through."""
+        self._observer.state = None
+        self._wire.change_state(GATE, ACTIVATE)
+        self._is_gate_active = True
+
+        def complaint() -> str:
+            state = self._observer.state
+            return 'the gate does not arm: ' + (
+                state.message or f'state {state.state}' if state else 'it is silent')
+
+        self._wire.wait(
+            lambda: self._observer.state is not None and self._observer.state.state in _READY,
+            _ARM_TIMEOUT_S, complaint)
+
+    def _keep_frames(self, episode: int, index: int, sent: Sent) -> None:
+        """Remember what happened without the gate at the times that the model predicts."""
+        stamps = [sent.sent_ns + _STEP_NS * (step + 1) for step in range(_NUM_STEPS)]
+        self._ungated_frames[episode, index] = self._camera.at(stamps)
+
+    def _save_veto(self, record: CommandRecord, sent: Sent) -> bool:
+        """Save the pictures of a veto; returns whether there were any."""
+        assert sent.passage is not None
+        assert sent.passage.verdict is not None
+        chunk_id, verdict = sent.passage.chunk_id, sent.passage.verdict
+        predictions = self._observer.predictions
+        self._wire.spin_while(lambda: chunk_id not in predictions, 1.0)
+        prediction = predictions.get(chunk_id)
+        if prediction is None or not prediction.frames:
+            return False
+        newest = verdict.observation_stamp_ns
+        nothing = self._camera.at([])
+        with Path(self._plan.frames_path).open('wb') as handle:
+            np.savez(
+                handle, context=self._camera.at([newest - _STEP_NS, newest]),
+                predicted=np.stack([image_to_rgb(frame) for frame in prediction.frames]),
+                risk=np.array(prediction.risk), offsets=np.array(prediction.offsets),
+                happened=self._ungated_frames.get((record.episode, record.index), nothing))
+        emit('veto', path=self._plan.frames_path, record=record.to_event())
+        self._camera.close()
+        self._ungated_frames.clear()
+        return True
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Write one event for the demo's main process."""
+    sys.stdout.write(json.dumps({'event': event, **fields}) + '\n')
+    sys.stdout.flush()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the plan that is given as JSON in the first argument; returns the exit code."""
+    plan = Plan(**json.loads((sys.argv[1:] if args is None else args)[0]))
+    rclpy.init(args=[])
+    node, observer = Node('wm_demo'), Observer()
+    stage = Stage(node, observer)
+    try:
+        Conductor(plan, stage).run()
+        return 0
+    except KeyboardInterrupt:
+        return 1
+    except Exception as error:  # noqa: B902  named guard: main
+        if not isinstance(error, WorldModelError):
+            traceback.print_exc()
+        emit('error', text=str(error) or repr(error))
+        return 1
+    finally:
+        stage.wire.close()
+        observer.destroy_node()
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,113 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A listener that checks on the wire what the gate promises. It sends nothing."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_ros.msg import ActionChunk, GateState, Prediction, Verdict
+from wm_ros.ros import qos
+from wm_ros.ros.gate_messages import message_to_verdict
+from wm_ros.ros.observer_ledger import Ledger
+from wm_ros.ros.predictor_messages import message_to_trajectory
+
+# How long the chunk and the verdict of a release may still be on their way.
+SETTLE_NS = 300_000_000
+# A listener must not lose what a depth of 1 would replace.
+_LISTEN = QoSProfile(depth=100)
+
+
+class Observer(Node):
+    """
+    Keep a ledger of what a gate forwards and why.
+
+    Times are those at which the middleware received a message in this process, so that a busy
+    interpreter does not add to them.
+
+    **Subscribes**
+    - **wm_gate/joint_trajectory**, **arm_controller/joint_trajectory**
+      (trajectory_msgs/JointTrajectory, reliable): before and behind the gate.
+    - **wm_gate/action_chunk** (wm_ros/ActionChunk), **wm_predictor/verdict** (wm_ros/Verdict),
+      **wm_predictor/prediction** (wm_ros/Prediction), **joint_states**
+      (sensor_msgs/JointState), **wm_gate/state** (wm_ros/GateState).
+
+    **Threads** one, the executor's, which owns ``ledger``.
+    """
+
+    def __init__(self, *, name: str = 'wm_observer', wants_frames: bool = True,
+                 **node_arguments: Any) -> None:
+        super().__init__(name, **node_arguments)
+        self.ledger = Ledger()
+        self.state: GateState | None = None
+        self.state_ns = 0
+        self.predictions: dict[int, Prediction] = {}
+        self.num_unreadable = 0
+        self._listen(JointTrajectory, 'wm_gate/joint_trajectory', self._on_command)
+        self._listen(JointTrajectory, 'arm_controller/joint_trajectory', self._on_output)
+        self._listen(ActionChunk, 'wm_gate/action_chunk', self._on_chunk)
+        self._listen(Verdict, 'wm_predictor/verdict', self._on_verdict)
+        self._listen(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
+        self._listen(GateState, 'wm_gate/state', self._on_state, qos.GATE_STATE_IN)
+        if wants_frames:
+            self._listen(Prediction, 'wm_predictor/prediction', self._on_prediction)
+
+    def clear(self) -> None:
+        """Begin a new ledger."""
+        self.ledger = Ledger()
+        self.predictions.clear()
+
+    def settle(self, *, is_final: bool = False) -> None:
+        """
+        Judge the releases whose history must be complete.
+
+        :param is_final: judge all of them.
+        """
+        self.ledger.settle(time.time_ns() + (SETTLE_NS if is_final else -SETTLE_NS))
+
+    def _listen(self, kind: type, topic: str, take: Callable[[Any, int], None],
+                profile: QoSProfile = _LISTEN) -> None:
+        def callback(message: Any, info: Mapping[str, int]) -> None:
+            try:
+                take(message, info['received_timestamp'] or time.time_ns())
+            except ValueError as error:
+                self.num_unreadable += 1
+                self.get_logger().warning(f'unreadable message on {topic}: {error}')
+        self.create_subscription(kind, topic, callback, profile)
+
+    def _on_command(self, message: JointTrajectory, at_ns: int) -> None:
+        self.ledger.take_command(message_to_trajectory(message), at_ns)
+
+    def _on_output(self, message: JointTrajectory, at_ns: int) -> None:
+        try:
+            self.ledger.take_output(message_to_trajectory(message), at_ns)
+        except ValueError as error:
+            self.ledger.unverified.append(f'a command that cannot be read: {error}')
+
+    def _on_chunk(self, message: ActionChunk, at_ns: int) -> None:
+        trajectory, start = message_to_trajectory(message.trajectory), message.start_state
+        columns = [start.name.index(name) for name in trajectory.joint_names]
+        self.ledger.take_chunk(
+            message.chunk_id, trajectory, np.array(start.position, np.float64)[columns], at_ns)
+
+    def _on_verdict(self, message: Verdict, at_ns: int) -> None:
+        self.ledger.take_verdict(message_to_verdict(message), at_ns)
+
+    def _on_prediction(self, message: Prediction, at_ns: int) -> None:
+        self.ledger.take_prediction(message.chunk_id, len(message.frames), at_ns)
+        self.predictions[message.chunk_id] = message
+        while len(self.predictions) > 8:
+            self.predictions.pop(next(iter(self.predictions)))
+
+    def _on_joints(self, message: JointState, at_ns: int) -> None:
+        self.ledger.take_joints(
+            tuple(message.name), np.array(message.position, np.float64), at_ns)
+
+    def _on_state(self, message: GateState, at_ns: int) -> None:
+        self.state, self.state_ns = message, at_ns

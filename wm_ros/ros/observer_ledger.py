@@ -1,0 +1,199 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What an independent listener on the wire knows, and what it concludes from it.
+
+The main rule: nothing that the gate says of itself counts. A command on the controller's topic is
+a hold, or it is a release that must be shown to follow from a command that a policy sent, a chunk
+with the same digest, and a verdict on that digest. Whatever cannot be shown is unverified.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.datatypes import CommandInterface, Decision, Trajectory, Verdict
+from wm_ros.gate.digest import digest_trajectory
+
+_TRAJECTORY = CommandInterface.JOINT_TRAJECTORY
+_POSITION_TOLERANCE = 1e-6
+_TIME_TOLERANCE = 2e-6
+
+
+@dataclass(slots=True, eq=False)
+class Passage:
+    """
+    One policy command on its way; times in ns of the middleware's receipt.
+
+    :param digest: recomputed from the message.
+    :param chunk_id: of the gate's chunk, 0 before one was seen.
+    :param verdict: as it came, None before.
+    """
+
+    digest: bytes
+    trajectory: Trajectory
+    received_ns: int
+    chunk_id: int = 0
+    chunk_ns: int = 0
+    start: NDArray[np.float64] | None = None
+    verdict: Verdict | None = None
+    verdict_ns: int = 0
+    release_ns: int = 0
+    prediction_ns: int = 0
+    num_frames: int = 0
+
+    @property
+    def release_ms(self) -> float | None:
+        """From the policy's command to its release, ms; None if it was not released."""
+        return (self.release_ns - self.received_ns) / 1e6 if self.release_ns else None
+
+
+@dataclass(slots=True, eq=False)
+class _Output:
+    trajectory: Trajectory
+    received_ns: int
+
+
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """
+    Everything seen since the last ``clear``; not thread-safe, belongs to the executor's thread.
+
+    Topics have no common order, so a command on the controller's topic is judged only when
+    ``settle`` is told that what led to it must have come in.
+
+    :param hold_tolerance_rad: a one-point command this near to where the arm was measured
+        within the last tenth of a second is a hold.
+    """
+
+    hold_tolerance_rad: float = 0.1
+    passages: list[Passage] = field(default_factory=list)
+    num_holds: int = 0
+    num_releases: int = 0
+    unverified: list[str] = field(default_factory=list)
+    _outputs: list[_Output] = field(default_factory=list)
+    _joints: deque = field(default_factory=lambda: deque(maxlen=100))
+
+    def take_command(self, trajectory: Trajectory, received_ns: int) -> None:
+        """Note a command of the policy."""
+        digest = digest_trajectory(trajectory, _TRAJECTORY)
+        self.passages.append(Passage(digest, trajectory, received_ns))
+
+    def take_chunk(self, chunk_id: int, trajectory: Trajectory, start: NDArray[np.float64],
+                   received_ns: int) -> None:
+        """Note a chunk; its digest is computed here, what the message claims does not count."""
+        digest = digest_trajectory(trajectory, _TRAJECTORY)
+        passage = next((p for p in reversed(self.passages)
+                        if p.digest == digest and not p.chunk_id), None)
+        if passage is not None:
+            passage.chunk_id, passage.chunk_ns, passage.start = chunk_id, received_ns, start
+
+    def take_verdict(self, verdict: Verdict, received_ns: int) -> None:
+        """Note a verdict."""
+        passage = self._by_chunk(verdict.chunk_id)
+        if passage is not None and passage.verdict is None:
+            passage.verdict, passage.verdict_ns = verdict, received_ns
+
+    def take_prediction(self, chunk_id: int, num_frames: int, received_ns: int) -> None:
+        """Note predicted frames."""
+        passage = self._by_chunk(chunk_id)
+        if passage is not None:
+            passage.prediction_ns, passage.num_frames = received_ns, num_frames
+
+    def take_joints(self, names: tuple[str, ...], positions: NDArray[np.float64],
+                    received_ns: int) -> None:
+        """Note measured joints, rad."""
+        self._joints.append((received_ns, names, positions))
+
+    def take_output(self, trajectory: Trajectory, received_ns: int) -> None:
+        """Note a command on the controller's topic; ``settle`` judges it."""
+        self._outputs.append(_Output(trajectory, received_ns))
+
+    def settle(self, before_ns: int) -> None:
+        """Judge what came on the controller's topic before ``before_ns``."""
+        due = [output for output in self._outputs if output.received_ns < before_ns]
+        self._outputs = [o for o in self._outputs if o.received_ns >= before_ns]
+        for output in due:
+            if self._is_hold(output):
+                self.num_holds += 1
+                continue
+            self.num_releases += 1
+            problem = self._judge_release(output)
+            if problem:
+                self.unverified.append(problem)
+
+    def _by_chunk(self, chunk_id: int) -> Passage | None:
+        return next((p for p in self.passages if p.chunk_id == chunk_id and chunk_id), None)
+
+    def _is_hold(self, output: _Output) -> bool:
+        if len(output.trajectory.times) != 1:
+            return False
+        # The joints that the gate measured came up to a few periods before its hold.
+        for received_ns, names, positions in self._joints:
+            if abs(output.received_ns - received_ns) < 150_000_000 and (
+                    set(names) == set(output.trajectory.joint_names)):
+                columns = [names.index(name) for name in output.trajectory.joint_names]
+                error = np.abs(output.trajectory.positions[0] - positions[columns])
+                if float(error.max()) < self.hold_tolerance_rad:
+                    return True
+        return False
+
+    def _judge_release(self, output: _Output) -> str:
+        """Say why a release is not verified; '' if it is."""
+        for passage in reversed(self.passages):
+            if passage.received_ns > output.received_ns or not follows(
+                    output.trajectory, passage):
+                continue
+            if passage.release_ns:
+                return f'command {passage.digest.hex()[:8]} was released twice'
+            passage.release_ns = output.received_ns
+            return _objection(passage, output.received_ns)
+        return (f'a command of {len(output.trajectory.times)} points that is neither a hold nor '
+                'the beginning of a command that was sent')
+
+
+def _objection(passage: Passage, released_ns: int) -> str:
+    verdict, name = passage.verdict, f'command {passage.digest.hex()[:8]}'
+    if verdict is None:
+        return f'{name} was released without a verdict'
+    if verdict.digest != passage.digest:
+        return f'{name} was released on a verdict about digest {verdict.digest.hex()[:8]}'
+    if verdict.decision not in (Decision.OK, Decision.SLOW):
+        return f'{name} was released on a verdict {verdict.decision.name}'
+    if released_ns > verdict.valid_until_ns:
+        late_ms = (released_ns - verdict.valid_until_ns) / 1e6
+        return f'{name} was released {late_ms:.1f} ms after its verdict had expired'
+    return ''
+
+
+def follows(released: Trajectory, passage: Passage) -> bool:
+    """
+    Say whether a trajectory is the beginning of a command, at the speed that was allowed.
+
+    Every point but the last must be a point of the command; the last may lie between two, where
+    the command was cut at the predicted horizon, and not beyond that.
+    """
+    command, verdict = passage.trajectory, passage.verdict
+    if set(released.joint_names) != set(command.joint_names) or not len(released.times):
+        return False
+    columns = [released.joint_names.index(name) for name in command.joint_names]
+    positions = released.positions[:, columns]
+    factor = verdict.speed_factor if verdict is not None else 1.0
+    times = released.times * factor
+    count = len(times) - 1
+    if count > len(command.times) or not (
+            np.allclose(times[:count], command.times[:count], rtol=0, atol=_TIME_TOLERANCE)
+            and np.allclose(positions[:count], command.positions[:count], rtol=0,
+                            atol=_POSITION_TOLERANCE)):
+        return False
+    if verdict is not None and 0 < verdict.horizon_s < released.times[-1] - _TIME_TOLERANCE:
+        return False
+    # Before its first point a command runs from where the arm was when the gate took it.
+    start = passage.start if passage.start is not None else command.positions[0]
+    knots = np.concatenate([[0.0], command.times])
+    path = np.concatenate([np.asarray(start)[None], command.positions])
+    end = np.array([np.interp(times[-1], knots, column) for column in path.T])
+    return times[-1] <= knots[-1] + _TIME_TOLERANCE and bool(
+        np.allclose(positions[-1], end, rtol=0, atol=_POSITION_TOLERANCE))
