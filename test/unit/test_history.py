@@ -51,10 +51,10 @@ def test_a_frame_ahead_of_the_clock_waits_for_its_time():
     assert history.observe(START + 15 * MS).image_stamps_ns[-1] == START + 15 * MS
 
 
-def test_the_joints_are_those_nearest_to_the_newest_frame():
+def test_the_joints_are_the_last_ones_up_to_the_newest_frame():
     history = _history()
     _feed(history, 140, 40)
-    for age, value in ((65, 1.0), (45, 2.0), (20, 3.0), (0, 4.0)):
+    for age, value in ((65, 1.0), (41, 2.0), (39, 3.0), (0, 4.0)):
         stamp = START - age * MS
         history.add_joints(('a', 'b'), (value, 0.0), (), stamp, START)
     assert history.observe(START).joints.positions[0] == 2.0

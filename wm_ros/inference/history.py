@@ -127,8 +127,8 @@ class ObservationHistory:
         """
         Give the newest frame, the frames one step apart before it, and the joints at its time.
 
-        A context frame is the one nearest to its time, within the slop. The joints are those
-        nearest to the newest frame, as the model was trained; their limit of age is kept by the
+        A context frame is the one nearest to its time, within the slop. The joints are the last
+        ones up to the newest frame, as the model was trained; their limit of age is kept by the
         newest joint state, so that a driver that died is noticed whatever the camera does.
 
         :param now_ns: the clock of the stamps, ns.
@@ -229,7 +229,8 @@ class ObservationHistory:
         if age_s > self.config.joint_timeout_s:
             raise UnusableObservation(Reason.STALE_JOINTS, f'joint state is {age_s:.3f} s old; '
                                       f'allowed is {self.config.joint_timeout_s} s')
-        return min(usable, key=lambda joints: abs(joints.stamp_ns - frame_ns))
+        before = [joints for joints in usable if joints.stamp_ns <= frame_ns]
+        return before[-1] if before else usable[0]
 
     def _watch_content(self, content: int, stamp_ns: int) -> None:
         if content != self._content:
@@ -238,11 +239,12 @@ class ObservationHistory:
         self._num_equal += 1
         # Joints as they were when the picture was taken: newer ones may have begun to move.
         joints = [sample for sample in self._joints if sample.stamp_ns <= stamp_ns]
-        if joints and self._equal_joints is None:
+        if not joints:
+            return
+        if self._equal_joints is None:
             self._equal_joints = joints[-1].positions
-        if joints:
-            moved = float(np.max(np.abs(joints[-1].positions - self._equal_joints)))
-            self._equal_motion_rad = max(moved, self._equal_motion_rad)
+        moved = float(np.max(np.abs(joints[-1].positions - self._equal_joints)))
+        self._equal_motion_rad = max(moved, self._equal_motion_rad)
 
     def _is_frozen(self) -> bool:
         return (self._num_equal >= self.config.frozen_frames

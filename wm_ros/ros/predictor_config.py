@@ -7,8 +7,8 @@ from pathlib import Path
 
 from wm_ros.config import check_settings, setting
 from wm_ros.errors import CheckpointError
+from wm_ros.inference.checkpoint import resolve_checkpoint
 
-DEFAULT_CHECKPOINT = 'package://wm_ros/models/so101_tiny'
 _PACKAGE = 'package://'
 _TIMEOUT = (0.001, 60.0)
 
@@ -76,15 +76,14 @@ def checkpoint_directory(text: str) -> Path:
 
     :param text: a path, ``package://PACKAGE/DIRECTORY`` or ``default``.
     :returns: the directory; whether it holds a model is for its reader to say.
-    :raises CheckpointError: if the package is not installed.
+    :raises CheckpointError: if the package is not installed or there is no such directory.
     """
-    text = DEFAULT_CHECKPOINT if text == 'default' else text
     if not text.startswith(_PACKAGE):
-        return Path(text).expanduser()
+        return resolve_checkpoint(text)
     package, _slash, inner = text.removeprefix(_PACKAGE).partition('/')
     from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
     try:
-        return Path(get_package_share_directory(package)) / inner
+        return resolve_checkpoint(str(Path(get_package_share_directory(package)) / inner))
     except (PackageNotFoundError, ValueError) as error:
         raise CheckpointError(f'checkpoint_path is {text!r}, but package {package!r} is not '
                               'installed; build and source it, or give a directory') from error
