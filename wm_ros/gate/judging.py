@@ -227,7 +227,8 @@ class Judging:
         released = trim(
             stretch(chunk.trajectory, factor), verdict.horizon_s, chunk.start.positions)
         self.stance.go(
-            State.SLOW if is_slow else State.RUNNING, verdict.reasons, verdict.message, now)
+            State.SLOW if is_slow else State.RUNNING, verdict.reasons,
+            verdict.message or 'allowed', now)
         if self.config.is_enforcing:
             self._forward(released, chunk.interface, chunk.chunk_id, now)
 
