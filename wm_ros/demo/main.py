@@ -20,6 +20,7 @@ from wm_ros.demo.result import DemoResult, Event, is_refused, make_result
 from wm_ros.demo.sheet import draw_sheet, read_pictures, write_sheet
 from wm_ros.demo.table import make_table
 from wm_ros.errors import WorldModelError
+from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint
 
 SHEET_NAME = 'first_veto.png'
 _SILENCE_S = 180.0
@@ -34,13 +35,15 @@ def run_demo(config: DemoConfig, console: Console | None = None) -> DemoResult:
     and, if asked, the figures as JSON. All processes have ended when it returns or raises.
 
     :param console: where to print; standard output by default.
+    :raises CheckpointError: if the checkpoint cannot be used; then nothing was started.
     :raises WorldModelError: if a process dies or does not answer, with the end of its log.
     """
     console = console or Console()
     begin = time.monotonic()
+    check_checkpoint(config.checkpoint)
     log_directory = config.output_directory / 'logs'
     with tempfile.TemporaryDirectory() as scratch, Processes(
-            log_directory, ros_environment(free_domain_id())) as processes:
+            log_directory, ros_environment(free_domain_id(), _config_file('fastdds.xml'))) as processes:
         frames_path = Path(scratch) / 'veto.npz'
         conductor = start_all(processes, config, frames_path)
         events = _follow(conductor, processes, config, console)
@@ -58,18 +61,26 @@ def run_demo(config: DemoConfig, console: Console | None = None) -> DemoResult:
     return result
 
 
+def check_checkpoint(name: str) -> None:
+    """
+    Read the checkpoint before anything is started.
+
+    :raises CheckpointError: if it is missing, altered or of another version.
+    """
+    if not name.startswith('package://'):
+        load_checkpoint(resolve_checkpoint(name))
+
+
 def start_all(processes: Processes, config: DemoConfig, frames_path: Path
               ) -> 'subprocess.Popen[str]':
     """Start the nodes and the conductor; returns the conductor."""
     processes.start('so101_sim', 'wm_ros.ros.so101_sim_node', _ros_arguments(
-        seed=config.first_seed))
+        'so101_sim.yaml', seed=config.first_seed))
     processes.start('play_policy', 'wm_ros.ros.play_policy', _ros_arguments(
-        seed=config.first_seed, period_s=0.0, command_topic='arm_controller/joint_trajectory'))
-    processes.start('wm_predictor', 'wm_ros.ros.predictor_node', _ros_arguments(
-        # A simulated camera has no noise: pictures of an arm at rest are equal.
-        checkpoint_path=config.checkpoint, engine=config.engine, frozen_motion=0.05))
-    processes.start('wm_gate', 'wm_ros.ros.gate_node', _ros_arguments(
-        'wm_gate.yaml', mode=config.mode, max_consecutive_vetoes=1_000_000))
+        '', seed=config.first_seed, period_s=0.0, command_topic='arm_controller/joint_trajectory'))
+    processes.start('wm_predictor', 'wm_ros.ros.predictor_node',
+                    predictor_arguments(config.checkpoint, config.engine))
+    processes.start('wm_gate', 'wm_ros.ros.gate_node', gate_arguments(config.mode))
     plan = {
         'episodes': config.episodes, 'commands_per_episode': config.commands_per_episode,
         'first_seed': config.first_seed, 'is_enforcing': config.mode == 'enforce',
@@ -78,7 +89,17 @@ def start_all(processes: Processes, config: DemoConfig, frames_path: Path
         'conductor', 'wm_ros.ros.demo_conductor', [json.dumps(plan)], reads_output=True)
 
 
-def _ros_arguments(file_name: str = '', **values: str | float | int) -> list[str]:
+def predictor_arguments(checkpoint: str, engine: str) -> list[str]:
+    """Return the command line of wm_predictor with the simulated camera."""
+    return _ros_arguments('wm_predictor.yaml', checkpoint_path=checkpoint, engine=engine)
+
+
+def gate_arguments(mode: str) -> list[str]:
+    """Return the command line of wm_gate; nothing stops a policy from playing on after vetoes."""
+    return _ros_arguments('wm_gate.yaml', mode=mode, max_consecutive_vetoes=1_000_000)
+
+
+def _ros_arguments(file_name: str, **values: str | float | int) -> list[str]:
     arguments = ['--ros-args']
     if file_name:
         arguments += ['--params-file', str(_config_file(file_name))]
@@ -109,8 +130,7 @@ def _follow(conductor: 'subprocess.Popen[str]', processes: Processes, config: De
         for event in _read_events(conductor, processes):
             events.append(event)
             if event['event'] == 'error':
-                raise WorldModelError(f"the demo cannot go on: {event['text']}; "
-                                      f"see the logs in {config.output_directory / 'logs'}")
+                raise WorldModelError(processes.explain(f"the demo cannot go on: {event['text']}"))
             display.show(event)
             if event['event'] == 'end':
                 conductor.wait(_GOODBYE_S)

@@ -70,6 +70,12 @@ class Processes:
         text = (self._logs / f'{name}.log').read_text(errors='replace')
         return '\n'.join(text.splitlines()[-_TAIL_LINES:])
 
+    def explain(self, text: str) -> str:
+        """Add to a message the end of the log of each process that it names."""
+        tails = [f'the end of {self._logs / name}.log:\n{self.tail(name)}'
+                 for name in self._running if name in text]
+        return '\n'.join((text, *(tails or [f'see the logs in {self._logs}'])))
+
     def pid(self, name: str) -> int:
         """Return the process id of a running process."""
         return self._running[name].pid
@@ -105,13 +111,14 @@ def _signal(process: 'subprocess.Popen[str]', number: signal.Signals) -> None:
             os.killpg(process.pid, number)
 
 
-def ros_environment(domain_id: int) -> dict[str, str]:
+def ros_environment(domain_id: int, dds_profile: Path) -> dict[str, str]:
     """
     Return this process's environment with a ROS graph of its own on this host.
 
     :param domain_id: from ``free_domain_id``.
+    :param dds_profile: used unless the user has chosen one; without it pictures are lost.
     """
-    return {**os.environ, 'ROS_DOMAIN_ID': str(domain_id), 'PYTHONUNBUFFERED': '1',
+    return {'FASTRTPS_DEFAULT_PROFILES_FILE': str(dds_profile), **os.environ, 'ROS_DOMAIN_ID': str(domain_id), 'PYTHONUNBUFFERED': '1',
             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'OMP_NUM_THREADS': '1'}
 
 

@@ -1,0 +1,96 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo from end to end with the shipped checkpoint: real processes over real DDS."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import cv2
+import pytest
+from rich.console import Console
+
+from wm_ros.demo.config import DemoConfig
+from wm_ros.demo.main import SHEET_NAME, run_demo
+from wm_ros.errors import CheckpointError, WorldModelError
+
+CHECKPOINT = Path(__file__).resolve().parents[2] / 'models' / 'so101_tiny'
+KEYS = {
+    'episodes', 'commands', 'collisions_ungated', 'collisions_gated', 'prevented_pct', 'vetoes',
+    'false_veto_pct', 'warning_median_s', 'release_p50_ms', 'release_p99_ms', 'release_max_ms',
+    'deadline_misses', 'unverified_releases', 'frames_per_s'}
+needs_checkpoint = pytest.mark.skipif(
+    not CHECKPOINT.is_dir(), reason='models/so101_tiny is not there yet')
+
+
+def is_alive(pid):
+    """Say whether a process of this id runs; one that only waits for its parent does not."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Collect the ids of the demo's processes."""
+    pids = []
+    from wm_ros.demo.processes import Processes
+    start = Processes.start
+
+    def spy(self, *args, **kwargs):
+        process = start(self, *args, **kwargs)
+        pids.append(process.pid)
+        return process
+
+    monkeypatch.setattr(Processes, 'start', spy)
+    return pids
+
+
+@needs_checkpoint
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_demo_runs_counts_and_cleans_up(tmp_path, started):
+    text = io.StringIO()
+    config = DemoConfig(
+        episodes=2, seed=7, headless=True, json_path=tmp_path / 'out.json',
+        output_directory=tmp_path / 'demo_output', checkpoint=str(CHECKPOINT))
+    result = run_demo(config, Console(file=text, width=120))
+    found = json.loads((tmp_path / 'out.json').read_text())
+    assert found.keys() >= KEYS
+    assert (found['episodes'], found['unverified_releases']) == (2, 0), found['unverified']
+    assert found['commands'] >= 2
+    assert 'unverified releases' in text.getvalue()
+    if any(cause.startswith(('VETO', 'ABSTAIN')) for cause in result.refused_by):
+        sheet = cv2.imread(str(tmp_path / 'demo_output' / SHEET_NAME))
+        assert sheet is not None
+        assert sheet.std() > 10
+    assert len(started) == 5
+    assert not [pid for pid in started if is_alive(pid)]
+    assert sorted(os.listdir(tmp_path)) == ['demo_output', 'out.json']
+
+
+def test_a_missing_checkpoint_is_named_before_anything_starts(tmp_path, started):
+    config = DemoConfig(
+        headless=True, json_path=tmp_path / 'out.json',
+        output_directory=tmp_path / 'demo_output', checkpoint=str(tmp_path / 'nowhere'))
+    with pytest.raises(CheckpointError, match='nowhere'):
+        run_demo(config, Console(file=io.StringIO()))
+    assert started == []
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_node_that_refuses_ends_the_demo_with_the_end_of_its_log(
+        tmp_path, started, monkeypatch):
+    monkeypatch.setattr('wm_ros.demo.main.check_checkpoint', lambda name: None)
+    config = DemoConfig(
+        episodes=1, commands_per_episode=1, headless=True, json_path=tmp_path / 'out.json',
+        output_directory=tmp_path / 'demo_output', checkpoint=str(tmp_path / 'nowhere'))
+    with pytest.raises(WorldModelError, match=r'(?s)wm_predictor/change_state.*nowhere'):
+        run_demo(config, Console(file=io.StringIO()))
+    assert not (tmp_path / 'out.json').exists()
+    assert len(started) == 5
+    assert not [pid for pid in started if is_alive(pid)]

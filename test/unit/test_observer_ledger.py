@@ -1,0 +1,151 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The observer's ledger: every way in which a release can lack its permission is found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory, Verdict
+from wm_ros.gate.digest import digest_trajectory
+from wm_ros.gate.stretch import stretch
+from wm_ros.gate.trim import trim
+from wm_ros.ros.observer_ledger import Ledger
+
+NAMES = ('a', 'b', 'c')
+START = np.array([0.1, 0.2, 0.3])
+MS = 1_000_000
+SECOND = 1000 * MS
+
+
+def make_command(seed=0):
+    rng = np.random.default_rng(seed)
+    return Trajectory(joint_names=NAMES, times=np.arange(1, 6) * 0.1,
+                      positions=START + np.cumsum(rng.uniform(-0.1, 0.1, (5, 3)), axis=0))
+
+
+def make_verdict(command, **changes):
+    verdict = Verdict(
+        chunk_id=7, digest=digest_trajectory(command, CommandInterface.JOINT_TRAJECTORY),
+        decision=Decision.OK, reasons=Reason.NONE, stamp_ns=SECOND + 20 * MS,
+        observation_stamp_ns=SECOND, valid_until_ns=SECOND + 320 * MS, horizon_s=0.5, risk=0.1,
+        risk_threshold=0.5)
+    return replace(verdict, **changes)
+
+
+def seen(command, verdict, *, chunk=True):
+    """Return a ledger that has seen a command and what was said of it."""
+    ledger = Ledger()
+    ledger.take_command(command, SECOND)
+    if chunk:
+        ledger.take_chunk(7, command, START, SECOND + MS)
+    if verdict is not None:
+        ledger.take_verdict(verdict, SECOND + 20 * MS)
+    return ledger
+
+
+def release(ledger, trajectory, at_ns=SECOND + 22 * MS):
+    ledger.take_output(trajectory, at_ns)
+    ledger.settle(at_ns + 1)
+    return ledger
+
+
+def test_a_release_of_the_very_command_is_verified_and_timed():
+    command = make_command()
+    ledger = release(seen(command, make_verdict(command)), command)
+    assert ledger.unverified == []
+    assert ledger.num_releases == 1
+    assert ledger.passages[0].release_ms == pytest.approx(22.0)
+
+
+@pytest.mark.parametrize('horizon_s', [0.05, 0.2, 0.25, 0.37, 0.5])
+def test_a_release_that_was_cut_at_the_horizon_is_verified(horizon_s):
+    command = make_command()
+    ledger = seen(command, make_verdict(command, horizon_s=horizon_s))
+    assert release(ledger, trim(command, horizon_s, START)).unverified == []
+
+
+def test_a_release_at_the_allowed_speed_is_verified():
+    command = make_command()
+    verdict = make_verdict(command, decision=Decision.SLOW, speed_factor=0.5, horizon_s=1.0)
+    assert release(seen(command, verdict), stretch(command, 0.5)).unverified == []
+
+
+@pytest.mark.parametrize(('verdict', 'words'), [
+    (None, 'without a verdict'),
+    ({'decision': Decision.VETO}, 'on a verdict VETO'),
+    ({'decision': Decision.ABSTAIN}, 'on a verdict ABSTAIN'),
+    ({'decision': Decision.INVALID}, 'on a verdict INVALID'),
+    ({'digest': bytes(16)}, 'on a verdict about digest 00000000'),
+    ({'valid_until_ns': SECOND + 21 * MS}, '1.0 ms after its verdict had expired'),
+    ({'chunk_id': 8}, 'without a verdict'),
+])
+def test_a_release_without_permission_is_found(verdict, words):
+    command = make_command()
+    made = None if verdict is None else make_verdict(command, **verdict)
+    (problem,) = release(seen(command, made), command).unverified
+    assert words in problem
+
+
+def test_a_verdict_that_comes_after_the_release_on_the_wire_still_counts():
+    command = make_command()
+    ledger = seen(command, None)
+    ledger.take_output(command, SECOND + 22 * MS)
+    ledger.settle(SECOND + 22 * MS)
+    ledger.take_verdict(make_verdict(command), SECOND + 23 * MS)
+    ledger.settle(SECOND + 400 * MS)
+    assert ledger.unverified == []
+
+
+def test_a_second_release_of_one_command_is_found():
+    command = make_command()
+    ledger = release(seen(command, make_verdict(command)), command)
+    assert 'twice' in release(ledger, command, SECOND + 30 * MS).unverified[0]
+
+
+@pytest.mark.parametrize('change', ['position', 'time', 'longer', 'beyond', 'other'])
+def test_a_release_that_is_not_the_command_is_found(change):
+    command = make_command()
+    positions, times = command.positions.copy(), command.times.copy()
+    horizon_s = 0.5
+    if change == 'position':
+        positions[2, 1] += 1e-4
+    elif change == 'time':
+        times[1] -= 0.01
+    elif change == 'longer':
+        positions, times = np.vstack([positions, positions[-1:]]), np.append(times, 0.6)
+    elif change == 'beyond':
+        horizon_s = 0.3
+    else:
+        positions = make_command(1).positions
+    altered = Trajectory(joint_names=NAMES, positions=positions, times=times)
+    ledger = seen(command, make_verdict(command, horizon_s=horizon_s))
+    assert 'neither a hold nor' in release(ledger, altered).unverified[0]
+
+
+def test_a_hold_is_one_point_where_the_arm_was_measured():
+    ledger = Ledger()
+    ledger.take_joints(('c', 'a', 'b'), START[[2, 0, 1]], SECOND)
+    hold = Trajectory(joint_names=NAMES, positions=START[None] + 0.01, times=np.array([0.1]))
+    release(ledger, hold, SECOND + 20 * MS)
+    assert (ledger.num_holds, ledger.unverified) == (1, [])
+
+
+@pytest.mark.parametrize(('offset', 'late_ns'), [(0.2, 20 * MS), (0.0, 400 * MS)])
+def test_one_point_elsewhere_or_long_after_is_no_hold(offset, late_ns):
+    ledger = Ledger()
+    ledger.take_joints(NAMES, START, SECOND)
+    point = Trajectory(joint_names=NAMES, positions=START[None] + offset, times=np.array([0.1]))
+    release(ledger, point, SECOND + late_ns)
+    assert ledger.num_holds == 0
+    assert len(ledger.unverified) == 1
+
+
+def test_predicted_frames_are_counted_with_their_command():
+    command = make_command()
+    ledger = seen(command, make_verdict(command))
+    ledger.take_prediction(7, 8, SECOND + 60 * MS)
+    ledger.take_prediction(99, 8, SECOND + 60 * MS)
+    passage = ledger.passages[0]
+    assert (passage.num_frames, passage.prediction_ns - passage.chunk_ns) == (8, 59 * MS)

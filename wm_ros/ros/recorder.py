@@ -1,0 +1,160 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Record an episode from a live graph, by subscribing only."""
+
+import math
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from rich.console import Console
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_ros.config import check_settings, setting
+from wm_ros.data.episode import EPISODE_GLOB, write_episode
+from wm_ros.errors import ObservationError
+from wm_ros.msg import Contacts
+from wm_ros.ros import qos
+from wm_ros.ros.conversions import image_to_rgb
+from wm_ros.ros.predictor_messages import message_to_trajectory, stamp_to_ns
+from wm_ros.ros.recording import Recording
+
+_EVERY_SAMPLE = QoSProfile(
+    depth=100, reliability=qos.JOINT_STATES.reliability, durability=qos.JOINT_STATES.durability)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecorderConfig:
+    """
+    Settings of the recorder; each field says its meaning in its metadata.
+
+    :raises ValueError: from the constructor, naming the setting, its value and what is allowed.
+    """
+
+    out: Path
+    camera: str = setting('/camera/image_raw', required=True, help='image topic')
+    compressed: bool = setting(False, help='camera is a CompressedImage topic')
+    joint_states: str = setting('/joint_states', required=True, help='JointState topic')
+    command: str = setting('/arm_controller/joint_trajectory', required=True,
+                           help='JointTrajectory topic of the controller')
+    hazard: str = setting('', help='wm_ros/Contacts topic; empty: no hazards are recorded')
+    camera_name: str = setting('front', required=True, help='name of the camera in the episode')
+
+    def __post_init__(self) -> None:
+        """Check each setting."""
+        check_settings(self)
+
+
+class Recorder(Node):
+    """
+    Fill a recording from camera, joint states, commands and hazards.
+
+    **Subscribes** what ``RecorderConfig`` names; publishes nothing.
+
+    **Threads** one, the executor's, which owns ``recording``.
+    """
+
+    def __init__(self, config: RecorderConfig, **node_arguments: Any) -> None:
+        super().__init__('wm_recorder', **node_arguments)
+        self.recording = Recording()
+        self.create_subscription(
+            CompressedImage if config.compressed else Image, config.camera, self._on_image,
+            qos.CAMERA_IN)
+        self.create_subscription(
+            JointState, config.joint_states, self._on_joints, _EVERY_SAMPLE)
+        self.create_subscription(
+            JointTrajectory, config.command, self._on_command, QoSProfile(depth=20))
+        if config.hazard:
+            self.create_subscription(
+                Contacts, config.hazard, self._on_contacts, QoSProfile(depth=100))
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        try:
+            self.recording.add_frame(image_to_rgb(message), stamp_to_ns(message.header.stamp))
+        except ObservationError as error:
+            self.get_logger().warning(f'picture left out: {error}', throttle_duration_sec=1.0)
+
+    def _on_joints(self, message: JointState) -> None:
+        self.recording.add_joints(
+            tuple(message.name), np.array(message.position), np.array(message.velocity),
+            np.array(message.effort), stamp_to_ns(message.header.stamp))
+
+    def _on_command(self, message: JointTrajectory) -> None:
+        start_ns = stamp_to_ns(message.header.stamp) or self.get_clock().now().nanoseconds
+        try:
+            self.recording.add_command(message_to_trajectory(message), start_ns)
+        except ValueError as error:
+            self.get_logger().warning(f'command left out: {error}')
+
+    def _on_contacts(self, message: Contacts) -> None:
+        if message.hazard:
+            self.recording.add_contacts(list(message.pairs))
+
+
+def run_recorder(arguments: Any) -> Path:
+    """
+    Record until Ctrl-C or the end of the time, then write the episode.
+
+    :param arguments: has the fields of ``RecorderConfig`` but camera_name, and ``duration``, s.
+    :returns: the file; it appears only when it is whole.
+    :raises DatasetError: if nothing came; then no file is written.
+    """
+    config = RecorderConfig(**{name: getattr(arguments, name) for name in (
+        'out', 'camera', 'compressed', 'joint_states', 'command', 'hazard')})
+    return record(config, duration_s=arguments.duration)
+
+
+def record(config: RecorderConfig, *, duration_s: float = math.inf,
+           console: Console | None = None) -> Path:
+    """
+    Record until Ctrl-C or the end of the time, then write the episode.
+
+    :param duration_s: longest recording.
+    :returns: the file.
+    :raises DatasetError: if nothing came; then no file is written.
+    """
+    console = console or Console()
+    stop: list[int] = []
+    previous = {number: signal.signal(number, lambda signum, _frame: stop.append(signum))
+                for number in (signal.SIGINT, signal.SIGTERM)}
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    node = Recorder(config)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    begin = time.monotonic()
+    try:
+        with console.status('recording; Ctrl-C ends it') as status:
+            while not stop and time.monotonic() - begin < duration_s:
+                executor.spin_once(timeout_sec=0.1)
+                status.update(f'recording; {node.recording.num_frames} pictures, '
+                              f'{node.recording.num_samples} joint states; Ctrl-C ends it')
+    finally:
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        rclpy.try_shutdown()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    path = next_path(config.out)
+    recording = node.recording
+    write_episode(path, recording.episode(
+        camera_name=config.camera_name, info={'source': 'record', 'camera': config.camera}))
+    console.print(f'{recording.num_frames} pictures and {recording.num_samples} joint states in '
+                  f'{path}; {recording.num_dropped} left out')
+    return path
+
+
+def next_path(directory: Path) -> Path:
+    """Return the path of the next episode in a directory."""
+    numbers = [int(path.stem.removeprefix('episode_'))
+               for path in directory.glob(EPISODE_GLOB)
+               if path.stem.removeprefix('episode_').isdigit()]
+    return directory / f'episode_{max(numbers, default=-1) + 1:09d}.safetensors'
