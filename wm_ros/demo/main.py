@@ -42,8 +42,9 @@ def run_demo(config: DemoConfig, console: Console | None = None) -> DemoResult:
     begin = time.monotonic()
     check_checkpoint(config.checkpoint)
     log_directory = config.output_directory / 'logs'
+    environment = ros_environment(free_domain_id(), _config_file('fastdds.xml'))
     with tempfile.TemporaryDirectory() as scratch, Processes(
-            log_directory, ros_environment(free_domain_id(), _config_file('fastdds.xml'))) as processes:
+            log_directory, environment) as processes:
         frames_path = Path(scratch) / 'veto.npz'
         conductor = start_all(processes, config, frames_path)
         events = _follow(conductor, processes, config, console)

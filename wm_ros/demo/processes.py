@@ -118,8 +118,10 @@ def ros_environment(domain_id: int, dds_profile: Path) -> dict[str, str]:
     :param domain_id: from ``free_domain_id``.
     :param dds_profile: used unless the user has chosen one; without it pictures are lost.
     """
-    return {'FASTRTPS_DEFAULT_PROFILES_FILE': str(dds_profile), **os.environ, 'ROS_DOMAIN_ID': str(domain_id), 'PYTHONUNBUFFERED': '1',
-            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'OMP_NUM_THREADS': '1'}
+    return {
+        'FASTRTPS_DEFAULT_PROFILES_FILE': str(dds_profile), **os.environ,
+        'ROS_DOMAIN_ID': str(domain_id), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'PYTHONUNBUFFERED': '1', 'OMP_NUM_THREADS': '1'}
 
 
 def free_domain_id() -> int:
