@@ -6,10 +6,13 @@ The gate over real DDS: a tester plays robot driver, predictor and policy.
 Time is wall time on a busy machine: everything waits for a condition with a deadline.
 """
 
+import gc
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -25,7 +28,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from wm_ros.datatypes import Reason
 from wm_ros.gate.values import NS_PER_S
-from wm_ros.msg import ActionChunk, GateState, PredictorStatus, Verdict
+from wm_ros.msg import ActionChunk, GateState, Prediction, PredictorStatus, Verdict
 from wm_ros.ros import qos
 from wm_ros.ros.gate_messages import ns_to_time
 from wm_ros.ros.gate_node import GateNode
@@ -33,6 +36,7 @@ from wm_ros.srv import CheckTrajectory
 
 JOINTS = ['a', 'b']
 OUT = '/controller/joint_trajectory'
+ROOT = Path(__file__).resolve().parents[2]
 HEARTBEAT_PROCESS = Path(__file__).with_name('heartbeat_process.py')
 # The steady clock of a busy machine: generous where the test is not about time.
 PATIENT = {'joint_state_timeout': 2.0, 'image_timeout': 5.0, 'heartbeat_timeout': 2.0,
@@ -145,8 +149,19 @@ class Bench:
             progress=self.progress, calibrated=True, image_age=0.03, joint_age=0.01))
 
 
+def check_request() -> CheckTrajectory.Request:
+    """Make a good question for ~/check_trajectory."""
+    request = CheckTrajectory.Request()
+    request.trajectory.joint_names = JOINTS
+    request.trajectory.points = [JointTrajectoryPoint(positions=[0.15, -0.2])]
+    request.trajectory.points[0].time_from_start.nanosec = 100_000_000
+    return request
+
+
 @pytest.fixture
 def harness():
+    # A lifecycle node of the test before would go on offering its services until it is collected.
+    gc.collect()
     with Harness() as value:
         yield value
 
@@ -348,10 +363,7 @@ def test_bypass_counts_only_while_it_is_published(harness):
 def test_check_trajectory_answers_and_releases_nothing(harness):
     bench = Bench(harness).arm()
     bench.decision = Verdict.VETO
-    request = CheckTrajectory.Request()
-    request.trajectory.joint_names = JOINTS
-    request.trajectory.points = [JointTrajectoryPoint(positions=[0.15, -0.2])]
-    request.trajectory.points[0].time_from_start.nanosec = 100_000_000
+    request = check_request()
     answer = harness.call(CheckTrajectory, '/wm_gate/check_trajectory', request)
     assert answer.success
     assert answer.verdict.decision == Verdict.VETO
@@ -367,10 +379,7 @@ def test_check_trajectory_answers_and_releases_nothing(harness):
 def test_check_without_a_verdict_gives_up_and_blocks_nobody(harness):
     bench = Bench(harness, check_timeout=0.5).arm()
     bench.is_answering = False
-    request = CheckTrajectory.Request()
-    request.trajectory.joint_names = JOINTS
-    request.trajectory.points = [JointTrajectoryPoint(positions=[0.15, -0.2])]
-    request.trajectory.points[0].time_from_start.nanosec = 100_000_000
+    request = check_request()
     bench.states.clear()
     answer = harness.call(CheckTrajectory, '/wm_gate/check_trajectory', request)
     assert not answer.success
@@ -450,3 +459,113 @@ def test_configure_fails_with_words(harness, parameters, words):
     assert not harness.change_state('wm_gate', Transition.TRANSITION_CONFIGURE)
     assert harness.state('wm_gate') == 'unconfigured'
     assert words in node.last_error
+
+
+def test_check_returns_the_frames_that_were_drawn_for_it(harness):
+    bench = Bench(harness)
+    predictions = harness.tester.create_publisher(
+        Prediction, '/wm_predictor/prediction', qos.PREDICTION)
+    bench.arm()
+    bench.change_verdict = lambda verdict: predictions.publish(
+        Prediction(chunk_id=verdict.chunk_id, risk=[0.25]))
+    request = check_request()
+    request.return_frames = True
+    answer = harness.call(CheckTrajectory, '/wm_gate/check_trajectory', request)
+    assert answer.success
+    assert list(answer.prediction.risk) == [0.25]
+    harness.spin_until(
+        lambda: predictions.get_subscription_count() == 0, 5.0, 'the subscription remains')
+
+
+def test_docstring_is_the_live_interface(harness):
+    bench = Bench(harness).start()
+    promised = set(re.findall(r'^\s+\* ``(\S+?)``|``(~/\S+?)``', GateNode.__doc__, re.MULTILINE))
+    promised = {(a or b).replace('~', '/wm_gate') for a, b in promised}
+    promised = {OUT if n == 'command_out_topic' else f'/{n.lstrip("/")}' for n in promised}
+    node = bench.node
+    live = {name for name, _ in node.get_publisher_names_and_types_by_node('wm_gate', '/')}
+    live |= {name for name, _ in node.get_subscriber_names_and_types_by_node('wm_gate', '/')}
+    live |= {name for name, _ in node.get_service_names_and_types_by_node('wm_gate', '/')}
+    own = {'/rosout', '/parameter_events', '/clock', '/wm_gate/transition_event'}
+    live = {n for n in live - own if not re.search(r'param|/(change|get)_|type_desc', n)}
+    assert live == promised
+
+
+def test_configure_and_clean_up_many_times(harness):
+    Bench(harness)
+    num_threads = threading.active_count()
+    for _ in range(5):
+        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE,
+                           Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+            assert harness.change_state('wm_gate', transition)
+    assert harness.tester.count_publishers(OUT) == 0
+    assert threading.active_count() == num_threads
+
+
+def test_tunable_settings_change_while_running_and_structural_ones_do_not(harness):
+    bench = Bench(harness).arm()
+    results = bench.node.set_parameters([
+        Parameter('decision_timeout', value=0.25), Parameter('mode', value='shadow'),
+        Parameter('joint_state_timeout', value=0.0)])
+    assert [r.successful for r in results] == [True, False, False]
+    assert 'clean the node up' in results[1].reason
+    bench.is_answering = False
+    bench.send()
+    chunk = bench.expect_chunk()
+    stamps = [s.sec * NS_PER_S + s.nanosec for s in (chunk.header.stamp, chunk.decide_by)]
+    assert stamps[1] - stamps[0] == 250_000_000
+
+
+def start_process(*arguments: str) -> subprocess.Popen:
+    """Start wm_gate with the deployed settings."""
+    return subprocess.Popen(
+        [sys.executable, '-m', 'wm_ros.ros.gate_node', '--ros-args', '--params-file',
+         str(ROOT / 'config/wm_gate.yaml'), *arguments],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def test_process_with_deployed_settings_ends_with_the_hold_on_sigterm(harness):
+    process = start_process('-p', 'mode:=shadow')
+    try:
+        names = harness.tester
+        output = harness.mailbox('/arm_controller/joint_trajectory', JointTrajectory, 10)
+        joints = harness.publisher('/joint_states', JointState, qos.JOINT_STATES_OUT)
+        so101 = ['shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll',
+                 'gripper']
+
+        def publish() -> None:
+            message = JointState(name=so101, position=[0.5] * 6)
+            message.header.stamp = names.get_clock().now().to_msg()
+            joints.publish(message)
+
+        names.create_timer(0.02, publish)
+        harness.spin_until(
+            lambda: names.count_subscribers('/wm_gate/change_state') >= 0
+            and 'wm_gate' in names.get_node_names(), 15.0, 'no wm_gate')
+        harness.configure_and_activate('wm_gate')
+        harness.wait_matched(10.0)
+        state = harness.mailbox('/wm_gate/state', GateState, qos.GATE_STATE_IN)
+        state.expect(lambda m: 0.0 <= m.joint_age < 0.1)
+        process.send_signal(signal.SIGTERM)
+        hold = output.expect(timeout_s=5.0)
+        assert list(hold.points[0].positions) == [0.5] * 6
+        harness.spin_until(lambda: process.poll() is not None, 10.0, 'does not end')
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (['-p', 'release_counts:=3'], 'did you mean release_count'),
+    (['-p', 'joint_state_timeout:=0.0'], 'joint_state_timeout'),
+    (['--params-file', 'missing.yaml'], 'missing.yaml'),
+])
+def test_wrong_command_line_ends_in_words_and_exit_code_2(arguments, words):
+    process = start_process(*arguments)
+    try:
+        _, errors = process.communicate(timeout=30.0)
+    finally:
+        process.kill()
+    assert process.returncode == 2
+    assert words in errors

@@ -49,7 +49,7 @@ def _check_identity(verdict: Verdict, chunk: ActionChunk) -> Ruling | None:
     return Ruling(
         Decision.INVALID, Reason.BAD_COMMAND,
         f'the verdict is about another command: digest {verdict.digest.hex()}, expected '
-        f'{chunk.digest.hex()}')
+        f'{chunk.digest.hex()}' + (f'; it says {verdict.message}' if verdict.message else ''))
 
 
 def _check_times(

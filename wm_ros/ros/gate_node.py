@@ -7,26 +7,24 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_ros.gate.config import GateConfig, check_clock
-from wm_ros.gate.effects import CheckAnswered, Effect
+from wm_ros.gate.effects import Effect
 from wm_ros.gate.machine import Answer, Gate
 from wm_ros.gate.values import Now
 from wm_ros.msg import PredictorStatus, Verdict
 from wm_ros.ros import gate_messages as convert
 from wm_ros.ros import qos
+from wm_ros.ros.gate_check import TrajectoryChecks
 from wm_ros.ros.gate_outputs import GateOutputs
 from wm_ros.ros.lifecycle import GuardedLifecycleNode, run
 from wm_ros.ros.parameters import ConfigParameters
-from wm_ros.srv import CheckTrajectory
 
 _DIAGNOSTICS_PERIOD_S = 1.0
 
@@ -73,7 +71,7 @@ class GateNode(GuardedLifecycleNode):
         self._outputs: GateOutputs | None = None
         self._entities: list[tuple[Callable, Any]] = []
         self._tick_timer: Any = None
-        self._checks: dict[int, Future] = {}
+        self._checks: TrajectoryChecks | None = None
 
     def configure(self) -> None:
         """Make the gate from the parameters and open every topic and service."""
@@ -86,6 +84,7 @@ class GateNode(GuardedLifecycleNode):
         self._outputs = GateOutputs(self, config)
         self._build_subscriptions(self._gate)
         self._build_services(self._gate)
+        self._checks = TrajectoryChecks(self, self._gate, self._guarded, self._steady)
         self._build_timer(qos.GATE_STATE_PERIOD_S, self._publish_state)
         self._build_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._publish_state(self._now())
@@ -114,10 +113,9 @@ class GateNode(GuardedLifecycleNode):
             destroy(entity)
         if self._outputs is not None:
             self._outputs.close()
-        for future in self._checks.values():
-            future.cancel()
-        self._checks.clear()
-        self._gate = self._outputs = None
+        if self._checks is not None:
+            self._checks.close()
+        self._gate = self._outputs = self._checks = None
         self._settings.release()
 
     def on_callback_error(self, error: Exception) -> None:
@@ -165,11 +163,6 @@ class GateNode(GuardedLifecycleNode):
                 (Trigger, '~/clear_emergency_stop', lambda r, now: gate.clear(now))):
             service = self.create_service(kind, name, self._answer_with(handle))
             self._entities.append((self.destroy_service, service))
-        # In the node's own callback group a service that waits would stop every other callback.
-        service = self.create_service(
-            CheckTrajectory, '~/check_trajectory', self._check_trajectory,
-            callback_group=ReentrantCallbackGroup())
-        self._entities.append((self.destroy_service, service))
 
     def _build_timer(self, period_s: float, handle: Callable[[Now], None]) -> None:
         timer = self.create_timer(period_s, self._guarded(handle), clock=self._steady)
@@ -192,9 +185,8 @@ class GateNode(GuardedLifecycleNode):
         gate = self._gate
         if gate is None or self._outputs is None:
             return
-        for effect in effects:
-            if isinstance(effect, CheckAnswered) and effect.chunk_id in self._checks:
-                self._checks[effect.chunk_id].set_result(effect)
+        if self._checks is not None:
+            self._checks.settle(effects)
         self._outputs.carry_out(effects, lambda: gate.status(now))
 
     def _tick(self, now: Now) -> list[Effect]:
@@ -235,36 +227,6 @@ class GateNode(GuardedLifecycleNode):
             self._guarded(self._publish_state)()
             return response
         return callback
-
-    async def _check_trajectory(self, request: Any, response: Any) -> Any:
-        """Have a trajectory judged; waits on a future, the executor goes on meanwhile."""
-        gate = self._gate
-        assert gate is not None
-        asked = Answer(False, 'exception in the gate; see its log', [])
-
-        def ask(now: Now) -> list[Effect]:
-            nonlocal asked
-            command = convert.trajectory_to_command(request.trajectory, 'check_trajectory')
-            asked = gate.check(command, now)
-            if asked.success:
-                self._checks[asked.chunk_id] = Future(executor=self.executor)
-            return asked.effects
-
-        self._guarded(ask)()
-        response.message = asked.message
-        if not asked.success:
-            return response
-        answered = await self._checks[asked.chunk_id]
-        self._checks.pop(asked.chunk_id, None)
-        if answered is None:
-            response.message = 'the gate was cleaned up'
-            return response
-        response.message = answered.message
-        if answered.verdict is not None:
-            response.success = True
-            response.verdict = convert.verdict_to_message(answered.verdict)
-            response.prediction.chunk_id = asked.chunk_id
-        return response
 
 
 def main(args: list[str] | None = None) -> int:
