@@ -35,6 +35,9 @@ from lifecycle_msgs.msg import Transition
 
 CONFIG = PathJoinSubstitution([FindPackageShare('wm_ros'), 'config'])
 DDS_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+# Longer than the lease in config/fastdds.xml: while the dead process's services are still known,
+# the request to configure goes to them and is lost.
+RESPAWN_DELAY_S = 6.0
 
 # Launch argument: (node, parameter, type of the parameter).
 OVERRIDES = {
@@ -100,7 +103,8 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                            'give the path of a YAML file, or leave the argument out')
     gate = lifecycle_node(context, 'wm_gate')
     predictor = lifecycle_node(
-        context, 'wm_predictor', respawn=True, respawn_delay=1.0, respawn_max_retries=10)
+        context, 'wm_predictor', respawn=True, respawn_delay=RESPAWN_DELAY_S,
+        respawn_max_retries=10)
     return [*bring_up(predictor), *bring_up(gate)]
 
 
