@@ -48,7 +48,6 @@ def run_demo(config: DemoConfig, console: Console | None = None) -> DemoResult:
         frames_path = Path(scratch) / 'veto.npz'
         conductor = start_all(processes, config, frames_path)
         events = _follow(conductor, processes, config, console)
-        _write_events(log_directory / 'events.jsonl', events)
         veto = next((event for event in events if event['event'] == 'veto'), None)
         if veto is not None:
             _write_sheet(config, veto)
@@ -119,17 +118,15 @@ def _config_file(name: str) -> Path:
     raise WorldModelError(f"parameter file {name} is not installed; run 'make build'")
 
 
-def _write_events(path: Path, events: list[Event]) -> None:
-    path.write_text(''.join(json.dumps(event) + '\n' for event in events), encoding='utf-8')
-
-
 def _follow(conductor: 'subprocess.Popen[str]', processes: Processes, config: DemoConfig,
             console: Console) -> list[Event]:
     """Collect the conductor's events until its end, showing progress."""
     events: list[Event] = []
-    with _Display(config, console) as display:
+    log_path = config.output_directory / 'logs' / 'events.jsonl'
+    with _Display(config, console) as display, log_path.open('w', encoding='utf-8') as log:
         for event in _read_events(conductor, processes):
             events.append(event)
+            log.write(json.dumps(event) + '\n')
             if event['event'] == 'error':
                 raise WorldModelError(processes.explain(f"the demo cannot go on: {event['text']}"))
             display.show(event)

@@ -8,6 +8,7 @@ main process (wm_ros.demo) reads; logs go to standard error.
 """
 
 import json
+import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -192,9 +193,12 @@ def main(args: list[str] | None = None) -> int:
     except Exception as error:  # noqa: B902  named guard: main
         if not isinstance(error, WorldModelError):
             traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         emit('error', text=str(error) or repr(error))
         return 1
     finally:
+        # The main process interrupts everybody as soon as it has read the last event.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         stage.wire.close()
         observer.destroy_node()
         node.destroy_node()

@@ -21,7 +21,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from wm_ros.config import check_settings, setting
 from wm_ros.data.episode import EPISODE_GLOB, write_episode
-from wm_ros.errors import ObservationError
+from wm_ros.errors import DatasetError, ObservationError
 from wm_ros.msg import Contacts
 from wm_ros.ros import qos
 from wm_ros.ros.conversions import image_to_rgb
@@ -145,8 +145,13 @@ def record(config: RecorderConfig, *, duration_s: float = math.inf,
             signal.signal(number, handler)
     path = next_path(config.out)
     recording = node.recording
-    write_episode(path, recording.episode(
-        camera_name=config.camera_name, info={'source': 'record', 'camera': config.camera}))
+    try:
+        episode = recording.episode(
+            camera_name=config.camera_name, info={'source': 'record', 'camera': config.camera})
+    except DatasetError as error:
+        raise DatasetError(f'{error}; listened to {config.camera} and {config.joint_states}'
+                           ) from error
+    write_episode(path, episode)
     console.print(f'{recording.num_frames} pictures and {recording.num_samples} joint states in '
                   f'{path}; {recording.num_dropped} left out')
     return path
