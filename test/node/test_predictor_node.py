@@ -7,109 +7,24 @@ import time
 
 import numpy as np
 import pytest
-from builtin_interfaces.msg import Duration
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fake_judge import JOINTS, FakeJudge
 from harness import Harness
 from lifecycle_msgs.msg import Transition
+from predictor_bench import Bench
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from wm_ros.datatypes import CommandInterface, Decision, Reason
+from wm_ros.datatypes import Decision, Reason
 from wm_ros.errors import CheckpointError, EngineError
-from wm_ros.gate.digest import digest_trajectory
-from wm_ros.msg import ActionChunk, Prediction, PredictorStatus, Verdict
+from wm_ros.msg import Prediction, Verdict
 from wm_ros.ros import qos
-from wm_ros.ros.conversions import array_to_image, array_to_jpeg
-from wm_ros.ros.predictor_messages import message_to_trajectory, ns_to_stamp, stamp_to_ns
-from wm_ros.ros.predictor_node import PredictorNode
+from wm_ros.ros.conversions import array_to_image
+from wm_ros.ros.predictor_messages import ns_to_stamp, stamp_to_ns
 
 CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
 DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
 NS_PER_S = 1_000_000_000
-
-
-class Bench:
-    """The predictor, a camera, joints and a gate's side of the wire."""
-
-    def __init__(self, harness, judge, **parameters):
-        self.harness, self.judge = harness, judge
-        self.make_judge = lambda config: self.judge
-        # Generous limits: this machine may be busy. Tests of staleness set their own.
-        parameters = {'checkpoint_path': 'fake', 'image_timeout': 2.0, 'joint_state_timeout': 2.0,
-                      **parameters}
-        self.node = harness.add(PredictorNode(
-            make_judge=lambda config: self.make_judge(config), context=harness.context,
-            parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()]))
-        self.is_compressed = parameters.get('image_transport') == 'compressed'
-        self.camera = harness.publisher(
-            'camera/image_raw' + ('/compressed' if self.is_compressed else ''),
-            CompressedImage if self.is_compressed else Image, qos.CAMERA_OUT)
-        self.info = harness.publisher('camera/camera_info', CameraInfo, qos.CAMERA_INFO)
-        self.joints = harness.publisher('joint_states', JointState, qos.JOINT_STATES_OUT)
-        self.chunks = harness.publisher('wm_gate/action_chunk', ActionChunk, qos.ACTION_CHUNK)
-        self.verdicts = harness.mailbox('wm_predictor/verdict', Verdict, qos.VERDICT)
-        self.beats = harness.mailbox('wm_predictor/heartbeat', PredictorStatus, qos.HEARTBEAT)
-        self.num_frames = 0
-        self.next_id = 1
-
-    def start(self):
-        self.harness.configure_and_activate('wm_predictor')
-        self.harness.wait_matched()
-        return self
-
-    def now_ns(self):
-        return self.harness.tester.get_clock().now().nanoseconds
-
-    def send_frame(self, *, age_s=0.0, size=(48, 64), value=None, now_ns=None):
-        self.num_frames += 1
-        value = self.num_frames % 250 if value is None else value
-        rgb = np.full((*size, 3), value, np.uint8)
-        make = array_to_jpeg if self.is_compressed else array_to_image
-        stamp = ns_to_stamp((now_ns or self.now_ns()) - round(age_s * NS_PER_S))
-        self.camera.publish(make(rgb, stamp=stamp, frame_id='optical'))
-        return stamp
-
-    def send_joints(self, names=JOINTS, positions=(0.1, 0.2, 0.3)):
-        message = JointState(name=list(names), position=list(positions))
-        message.header.stamp = ns_to_stamp(self.now_ns())
-        self.joints.publish(message)
-
-    def feed(self, **kwargs):
-        """Send what one check needs; returns the newest stamp."""
-        node = self.node
-        before = node._worker.intake.num_images
-        now_ns = self.now_ns()
-        self.send_frame(age_s=0.1, now_ns=now_ns, **kwargs)
-        stamp = self.send_frame(now_ns=now_ns, **kwargs)
-        self.send_joints()
-        self.harness.spin_until(lambda: node._worker.intake.num_images == before + 2, 2.0,
-                                'frames did not arrive')
-        progress = node._worker.progress
-        self.harness.spin_until(lambda: node._worker.progress > progress + 2, 2.0)
-        return stamp
-
-    def chunk(self, *, decide_by_s=1.0):
-        points = [JointTrajectoryPoint(positions=[0.1 * k, 0.2, 0.3],
-                                       time_from_start=Duration(nanosec=100_000_000 * k))
-                  for k in range(1, 6)]
-        message = ActionChunk(chunk_id=self.next_id, source='test')
-        message.trajectory = JointTrajectory(joint_names=list(JOINTS), points=points)
-        digest = digest_trajectory(message_to_trajectory(message.trajectory),
-                                   CommandInterface.JOINT_TRAJECTORY)
-        message.digest = np.frombuffer(digest, np.uint8)
-        message.start_state = JointState(name=list(JOINTS), position=[0.1, 0.2, 0.3])
-        now_ns = self.now_ns()
-        message.header.stamp = ns_to_stamp(now_ns)
-        message.decide_by = ns_to_stamp(now_ns + round(decide_by_s * NS_PER_S))
-        self.next_id += 1
-        return message
-
-    def ask(self, message=None):
-        message = self.chunk() if message is None else message
-        self.chunks.publish(message)
-        return self.verdicts.expect(lambda v: v.chunk_id == message.chunk_id)
 
 
 @pytest.fixture
@@ -120,7 +35,8 @@ def judge():
 @pytest.fixture
 def make(judge):
     with Harness() as harness:
-        yield lambda **parameters: Bench(harness, judge, **parameters)
+        yield lambda **parameters: Bench(
+            harness, lambda config: judge, joints=JOINTS, **parameters)
 
 
 @pytest.fixture
@@ -339,11 +255,11 @@ def test_bad_joint_states_are_invalid(bench, names, positions, text):
 
 
 def test_permuted_joints_are_sorted_by_name(bench, judge):
+    bench.send_joints(('extra', *JOINTS[::-1]), (9.0, 0.6, 0.5, 0.4))
+    bench.harness.spin_until(lambda: bench.node._worker.intake.ages_s(bench.now_ns())[1] >= 0, 2.0)
     bench.feed()
-    bench.send_joints(('extra', *JOINTS[::-1]), (9.0, 0.3, 0.2, 0.1))
-    bench.harness.spin_for(0.1)
     assert bench.ask().decision == Verdict.OK
-    assert judge.observations[0].joints.positions.tolist() == [0.1, 0.2, 0.3]
+    assert judge.observations[0].joints.positions.tolist() == [0.4, 0.5, 0.6]
 
 
 def test_an_exception_in_the_model_is_invalid_and_recovers_by_itself(bench, judge):

@@ -28,7 +28,6 @@ class PredictorDiagnostics:
         self._min_rate_hz = min_rate_hz
         self._num_images = 0
         self._reported_at = time.monotonic()
-        self.qos_problem = ''
 
     def report(self, worker: PredictorWorker, stamp: Time, *, is_active: bool) -> DiagnosticArray:
         """
@@ -66,7 +65,7 @@ class PredictorDiagnostics:
         if rate_hz < self._min_rate_hz:
             level = WARN
             text = f'{self._camera_topic}: {rate_hz:.1f} Hz; need {self._min_rate_hz:.1f} Hz'
-        problem = (self.qos_problem or intake.refusal('camera') or intake.refusal('joint states')
+        problem = (intake.refusal('camera') or intake.refusal('joint states')
                    or worker.observation_problem)
         if problem:
             level, text = ERROR, problem

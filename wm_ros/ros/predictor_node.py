@@ -15,11 +15,10 @@ from typing import Any
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
 import wm_ros.msg as msg
+from wm_ros.errors import EngineError
 from wm_ros.inference.history import ObservationHistory
 from wm_ros.inference.history_config import HistoryConfig
 from wm_ros.ros import conversions, qos
@@ -42,9 +41,13 @@ def load_judge(config: PredictorConfig) -> Any:
     """
     # Imported on use: a graph without a model must be able to start the other nodes.
     from wm_ros.inference.judge import Judge
-    return Judge.load(checkpoint_directory(config.checkpoint_path), engine=config.engine,
-                      device=config.device, num_threads=config.num_threads,
-                      ttl_s=config.verdict_ttl)
+    try:
+        return Judge.load(checkpoint_directory(config.checkpoint_path), engine=config.engine,
+                          device=config.device, num_threads=config.num_threads,
+                          ttl_s=config.verdict_ttl)
+    except ImportError as error:
+        raise EngineError(f'engine {config.engine!r} needs {error.name}, which is not installed: '
+                          f'pip install {error.name}') from error
 
 
 class PredictorNode(GuardedLifecycleNode):
@@ -162,10 +165,9 @@ class PredictorNode(GuardedLifecycleNode):
         mailbox = self._worker.mailbox
         is_raw = config.image_transport == 'raw'
         topic = config.camera_topics[0] + ('' if is_raw else '/compressed')
-        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
         self._subscriptions_made = [
             self.create_subscription(Image if is_raw else CompressedImage, topic,
-                                     mailbox.put_image, qos.CAMERA_IN, event_callbacks=events),
+                                     mailbox.put_image, qos.CAMERA_IN),
             self.create_subscription(CameraInfo, config.camera_info_topics[0],
                                      self._on_camera_info, qos.CAMERA_IN),
             self.create_subscription(JointState, 'joint_states', mailbox.put_joints,
@@ -181,13 +183,6 @@ class PredictorNode(GuardedLifecycleNode):
     def _on_camera_info(self, message: CameraInfo) -> None:
         if self._outputs is not None:
             self._outputs.camera_info = message
-
-    def _on_incompatible_qos(self, event: Any) -> None:
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        text = f'a publisher of the camera topic offers an incompatible {policy} policy'
-        self.get_logger().error(text)
-        if self._report is not None:
-            self._report.qos_problem = text
 
     def _publish_diagnostics(self) -> None:
         if self._worker is not None and self._report is not None:

@@ -34,7 +34,7 @@ from wm_ros.ros.predictor_messages import (
 )
 from wm_ros.ros.qos import HEARTBEAT_PERIOD_S
 
-_TURN_S = 0.02
+_TURN_S, _LEAST_TURN_S = 0.02, 0.001
 _NO_DIGEST = bytes(16)
 
 
@@ -150,7 +150,8 @@ class PredictorWorker:
 
     def _turn_guarded(self) -> None:
         try:
-            self._turn(self.mailbox.take(_TURN_S))
+            due_s = self._beat_at + HEARTBEAT_PERIOD_S - time.monotonic()
+            self._turn(self.mailbox.take(min(_TURN_S, max(_LEAST_TURN_S, due_s))))
         except Exception as error:  # named guard: worker loop
             self._recover(error)
 

@@ -1,0 +1,51 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the predictor and the visualiser: files and classes name the same keys."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from wm_ros.errors import CheckpointError
+from wm_ros.ros.predictor_config import PredictorConfig, checkpoint_directory
+from wm_ros.ros.visualizer_config import VisualizerConfig
+
+CONFIG = Path(__file__).resolve().parents[2] / 'config'
+
+
+@pytest.mark.parametrize(('node', 'config_type'), [
+    ('wm_predictor', PredictorConfig), ('wm_visualizer', VisualizerConfig)])
+def test_the_deployed_file_gives_every_key_and_no_other(node, config_type):
+    content = yaml.safe_load((CONFIG / f'{node}.yaml').read_text())
+    given = content[f'/**/{node}']['ros__parameters']
+    assert set(given) == {item.name for item in fields(config_type)}
+    config_type(**{key: tuple(value) if isinstance(value, list) else value
+                   for key, value in given.items()})
+
+
+@pytest.mark.parametrize(('change', 'text'), [
+    ({'checkpoint_path': ''}, 'checkpoint_path is not set'),
+    ({'engine': 'magic'}, "engine is 'magic'"), ({'num_threads': 0}, 'num_threads is 0'),
+    ({'image_timeout': 0.0}, 'image_timeout is 0.0'),
+    ({'joint_state_timeout': float('nan')}, 'joint_state_timeout is nan'),
+    ({'frozen_frames': 1}, 'frozen_frames is 1'), ({'jpeg_quality': 101}, 'jpeg_quality is 101'),
+    ({'camera_topics': ('a', 'b')}, 'takes one camera'), ({'camera_names': ()}, 'camera_names'),
+])
+def test_a_setting_that_cannot_be_is_named(change, text):
+    with pytest.raises(ValueError, match=text):
+        PredictorConfig(**{'checkpoint_path': 'x', **change})
+
+
+def test_a_directory_is_taken_as_it_is(tmp_path):
+    assert checkpoint_directory(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize(('text', 'expected'), [
+    ('/nowhere/model', '/nowhere/model'), ('package://no_such_package/models', 'no_such_package')])
+def test_a_checkpoint_that_is_not_there_is_named(text, expected):
+    if text.startswith('package'):
+        pytest.importorskip('ament_index_python', reason='needs ROS')
+    with pytest.raises(CheckpointError, match=expected):
+        checkpoint_directory(text)
