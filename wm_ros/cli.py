@@ -7,17 +7,23 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. Errors go to stderr in one line.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import fields
 import math
 import os
-from pathlib import Path
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import (
-    BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn)
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from wm_ros.errors import WorldModelError
@@ -150,11 +156,12 @@ def export(arguments: argparse.Namespace) -> None:
 
 def demo(arguments: argparse.Namespace) -> None:
     """Run the same commands ungated and gated, and print the difference."""
-    from wm_ros.demo.main import DemoConfig, run_demo
+    from wm_ros.demo.config import DemoConfig
+    from wm_ros.demo.main import run_demo
     _check_writable(arguments.json)
     run_demo(DemoConfig(
         episodes=arguments.episodes, seed=arguments.seed, mode=arguments.mode,
-        headless=arguments.headless, json_path=arguments.json, output=arguments.output,
+        headless=arguments.headless, json_path=arguments.json, output_directory=arguments.output,
         checkpoint=arguments.checkpoint, engine=arguments.engine))
 
 
@@ -261,15 +268,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 def _settings(arguments: argparse.Namespace, kind: type[Any]) -> Any:
     """Return settings from --config, then --steps, then --set; unknown keys are errors."""
     import yaml
-    values: dict[str, Any] = {}
-    if arguments.config:
-        try:
-            loaded = yaml.safe_load(arguments.config.read_text(encoding='utf-8'))
-        except yaml.YAMLError as error:
-            raise ValueError(f'{arguments.config} is not YAML: {error}') from error
-        if not isinstance(loaded, dict):
-            raise ValueError(f'{arguments.config} must hold keys and values')
-        values |= loaded
+    values = _read_yaml(arguments.config) if arguments.config else {}
     if arguments.steps is not None:
         values['steps'] = arguments.steps
     for item in arguments.sets:
@@ -277,15 +276,22 @@ def _settings(arguments: argparse.Namespace, kind: type[Any]) -> Any:
         if not found:
             raise ValueError(f'--set {item!r} must be KEY=VALUE')
         values[key] = yaml.safe_load(text)
-    known = {item.name: type(item.default) for item in fields(kind)}
-    for key, value in values.items():
-        if key not in known:
-            raise ValueError(f'{key!r} is no training setting; there are {sorted(known)}')
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise ValueError(f'{key} = {value!r} must be a number')
-        if known[key] is int and value != int(value):
-            raise ValueError(f'{key} = {value!r} must be a whole number')
-    return kind(**{key: known[key](value) for key, value in values.items()})
+    known = {item.name for item in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f'{unknown} are no training settings; there are {sorted(known)}')
+    return kind(**values)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is not YAML: {error}') from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f'{path} must hold keys and values')
+    return loaded
 
 
 def _check_writable(path: Path | None) -> None:

@@ -8,9 +8,9 @@ guarantee is marginal and needs calibration and use to be exchangeable: other ro
 and a veto that changes what the policy does next all weaken it.
 """
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-import datetime
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def calibrate(hazard_scores: NDArray[np.floating], safe_scores: NDArray[np.float
         lower=lower, upper=upper, alpha_miss=alpha_miss, alpha_veto=alpha_veto,
         num_hazards=len(hazard_scores), num_safe=len(safe_scores), abstain_rate=abstain,
         weights_sha256=weights_sha256, data_sha256=data_sha256,
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'))
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'))
 
 
 def _between(low: float, high: float) -> float:

@@ -11,9 +11,9 @@ only when it is whole.
 Shapes: F frames, S joint samples, J joints.
 """
 
-from dataclasses import dataclass, field
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class Episode:
     :param setpoints: what the controller was told to reach at each joint stamp, float32 (S, J).
     :param hazards: hazard kinds since the sample before, uint8 bit mask (S,), bit i is
         ``hazard_kinds[i]``.
+    :param clearance: least distance of the arm to anything it could hit, float32 (S,), m; NaN
+        where it is not known, as on a real robot.
     :param hazard_kinds: names of the bits.
     :param camera_name: the camera that took the frames.
     :param info: anything else worth keeping: seed, split, scene.
@@ -60,6 +62,7 @@ class Episode:
     efforts: NDArray[np.float32]
     setpoints: NDArray[np.float32]
     hazards: NDArray[np.uint8]
+    clearance: NDArray[np.float32] | None = None
     hazard_kinds: tuple[str, ...] = ('object', 'table', 'self')
     camera_name: str = 'front'
     info: dict[str, Any] = field(default_factory=dict)
@@ -72,12 +75,17 @@ class Episode:
             if shape != (num_samples, num_joints):
                 raise DatasetError(f'{name} has shape {shape}, expected '
                                    f'({num_samples}, {num_joints}): stamps x joints')
-        if self.hazards.shape != (num_samples,):
-            raise DatasetError(f'hazards has shape {self.hazards.shape}, expected '
-                               f'({num_samples},): labels must end with the recording')
+        for name in ('hazards', 'clearance'):
+            values = getattr(self, name)
+            if values is not None and values.shape != (num_samples,):
+                raise DatasetError(f'{name} has shape {values.shape}, expected '
+                                   f'({num_samples},): labels must end with the recording')
         if len(self.frames) != len(self.frame_stamps_ns):
             raise DatasetError(
                 f'{len(self.frames)} frames but {len(self.frame_stamps_ns)} frame stamps')
+        self._check_values()
+
+    def _check_values(self) -> None:
         for name in ('positions', 'setpoints'):
             rows = np.flatnonzero(~np.isfinite(getattr(self, name)).all(axis=1))
             if rows.size:
@@ -126,6 +134,8 @@ def write_episode(path: Path, episode: Episode) -> None:
     }
     for name in ('positions', 'velocities', 'efforts', 'setpoints'):
         tensors[name] = np.ascontiguousarray(getattr(episode, name), np.float32)
+    if episode.clearance is not None:
+        tensors['clearance'] = np.ascontiguousarray(episode.clearance, np.float32)
     meta = {'format': FORMAT, 'version': VERSION, 'joint_names': episode.joint_names,
             'hazard_kinds': episode.hazard_kinds, 'camera_name': episode.camera_name,
             'info': episode.info}
@@ -149,7 +159,7 @@ def read_episode(path: Path) -> Episode:
     try:
         with safe_open(path, framework='numpy') as handle:
             meta = json.loads((handle.metadata() or {}).get('episode', '{}'))
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise DatasetError(f'{path}: no such episode file') from error
     except (SafetensorError, OSError, json.JSONDecodeError) as error:

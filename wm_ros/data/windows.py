@@ -42,6 +42,7 @@ class Windows:
     :param hazard_time_s: first hazard after the anchor, float32 (W,), s; inf if none within the
         horizon.
     :param hazard_kind: bit mask of the first hazard's kinds, uint8 (W,).
+    :param clearance: least clearance within each step, float32 (W, H), m; NaN if not known.
     :param in_contact: a hazard within one step before the anchor, bool (W,).
     :param episode: which episode a window is of, int64 (W,).
     """
@@ -55,6 +56,7 @@ class Windows:
     joints: NDArray[np.float32]
     hazard_time_s: NDArray[np.float32]
     hazard_kind: NDArray[np.uint8]
+    clearance: NDArray[np.float32]
     in_contact: NDArray[np.bool_]
     episode: NDArray[np.int64]
 
@@ -98,6 +100,7 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
         velocities=episode.velocities[lagged][:, order],
         actions=episode.setpoints[then][:, :, order], joints=episode.positions[then][:, :, order],
         hazard_time_s=hazard_time, hazard_kind=hazard_kind,
+        clearance=_least_clearance(episode, now, then),
         in_contact=_in_contact(episode, stamps[keep], step_ns),
         episode=np.full(len(keep), number, np.int64))
 
@@ -137,7 +140,7 @@ def join_windows(parts: list[Windows]) -> Windows:
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ('frames', 'positions', 'velocities', 'actions', 'joints', 'hazard_time_s',
-                     'hazard_kind', 'in_contact', 'episode')}
+                     'hazard_kind', 'clearance', 'in_contact', 'episode')}
     for name in ('context', 'future'):
         joined[name] = np.concatenate([
             getattr(part, name) + offset for part, offset in zip(parts, offsets, strict=True)])
@@ -189,6 +192,17 @@ def _first_hazard(episode: Episode, starts: NDArray[np.int64], ends: NDArray[np.
         times[there] = ((stamps[chosen] - starts) / 1e9)[there]
         kinds[there] = episode.hazards[rows][chosen][there]
     return times, kinds
+
+
+def _least_clearance(episode: Episode, now: NDArray[np.int64], then: NDArray[np.int64]
+                     ) -> NDArray[np.float32]:
+    if episode.clearance is None:
+        return np.full(then.shape, np.nan, np.float32)
+    starts = np.concatenate([now[:, None], then[:, :-1]], axis=1)
+    least = np.empty(then.shape, np.float32)
+    for place in np.ndindex(*then.shape):
+        least[place] = episode.clearance[starts[place] + 1:then[place] + 1].min(initial=np.inf)
+    return np.where(np.isinf(least), np.nan, least).astype(np.float32)
 
 
 def _in_contact(episode: Episode, starts: NDArray[np.int64], step_ns: int) -> NDArray[np.bool_]:

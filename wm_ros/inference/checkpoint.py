@@ -7,10 +7,10 @@ Nothing in it is ever unpickled. Every file's SHA-256 is in ``manifest.json`` an
 before anything is loaded.
 """
 
-from dataclasses import dataclass
 import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +131,11 @@ def write_json(path: Path, content: Any) -> None:
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
     with path.open('rb') as handle:
-        return hashlib.file_digest(handle, 'sha256').hexdigest()
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _verify(path: Path, digest: str) -> None:

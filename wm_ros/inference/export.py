@@ -3,8 +3,8 @@
 """Export a model's graphs to ONNX at opset 20, the newest that TensorRT 10.1 to 10.3 reads."""
 
 import os
-from pathlib import Path
 import warnings
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn

@@ -8,8 +8,8 @@ decoder only when somebody looks. Byte images go in and come out, so that every 
 pixels in the same way.
 """
 
-from torch import Tensor, nn
 import torch
+from torch import Tensor, nn
 
 from wm_ros.world_model.model import Context, WorldModel
 
@@ -41,7 +41,7 @@ class PredictGraph(nn.Module):
     def forward(self, tokens: Tensor, positions: Tensor, velocities: Tensor, actions: Tensor
                 ) -> tuple[Tensor, Tensor, Tensor]:
         """Return hazard logits, joints and latents, see ``world_model.model.Consequence``."""
-        return tuple(self.model.predict(tokens, positions, velocities, actions))
+        return tuple(self.model.predict(tokens, positions, velocities, actions)[:3])
 
 
 class DecodeGraph(nn.Module):

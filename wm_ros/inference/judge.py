@@ -6,8 +6,8 @@ From an observation and a chunk to a verdict: the engine's risk against calibrat
 A Judge is owned by one thread. It knows no ROS: times are arguments.
 """
 
-from pathlib import Path
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -147,7 +147,7 @@ class Judge:
     def _prediction(self, output: CheckOutput, lead_s: float) -> Prediction:
         config = self.config
         return Prediction(
-            offsets_s=np.arange(1, config.horizon + 1) * config.step_s - lead_s,
+            offsets_s=np.arange(1.0, config.horizon + 1) * np.float64(config.step_s) - lead_s,
             risk=output.risk, uncertainty=output.uncertainty,
             joint_positions=output.joint_positions, joint_names=config.joint_names,
             model_id=self.model_id)

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime on the CPU: the default engine."""
 
+from typing import cast
+
 import numpy as np
-from numpy.typing import NDArray
 import onnxruntime
+from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import Checkpoint
@@ -65,7 +67,7 @@ class OnnxEngine:
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the frames of a check."""
-        latents, detail, last = output.latents  # type: ignore[misc]
+        latents, detail, last = cast(tuple[NDArray[np.float32], ...], output.latents)
         frames = [self._decode.run(None, {
             'latents': step[None], 'detail': detail[None], 'last': last[None]})[0][0]
             for step in latents]

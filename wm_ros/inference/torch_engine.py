@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eager torch: for development, and the reference that exported graphs are compared with."""
 
+from typing import cast
+
 import numpy as np
-from numpy.typing import NDArray
 import torch
+from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import WEIGHTS_FILE, Checkpoint
@@ -61,7 +63,7 @@ class TorchEngine:
     @torch.no_grad()
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the frames of a check."""
-        latents, detail, last = output.latents  # type: ignore[misc]
+        latents, detail, last = cast(tuple[torch.Tensor, ...], output.latents)
         frames = [self._decode(step[None], detail[None], last[None])[0] for step in latents]
         return torch.stack(frames).cpu().numpy()
 

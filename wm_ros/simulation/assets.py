@@ -10,9 +10,9 @@ faster and look the same at camera resolution.
 import hashlib
 import importlib.util
 import os
-from pathlib import Path
 import shutil
 import tempfile
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray

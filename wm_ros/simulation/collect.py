@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collect play episodes in the simulation, faster than real time and resumable."""
 
+import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-import multiprocessing
 from pathlib import Path
 
 import cv2
@@ -135,7 +135,7 @@ class _Log:
         self._hazard = 0
         self.first_hazard_s: float | None = None
         self._joints: list[tuple[int, NDArray[np.float64], NDArray[np.float64],
-                                 NDArray[np.float64], NDArray[np.float64], int]] = []
+                                 NDArray[np.float64], NDArray[np.float64], int, float]] = []
         self._frames: list[tuple[int, bytes]] = []
 
     def note_hazards(self) -> None:
@@ -148,7 +148,7 @@ class _Log:
     def add_joints(self) -> None:
         sim = self._sim
         self._joints.append((self._stamp_ns(), sim.positions, sim.velocities, sim.efforts,
-                             sim.setpoint(), self._hazard))
+                             sim.setpoint(), self._hazard, sim.clearance()))
         self._hazard = 0
 
     def add_frame(self, image: NDArray[np.uint8]) -> None:
@@ -159,7 +159,7 @@ class _Log:
         return round(self._sim.time_s * 1e3) * 1_000_000
 
     def episode(self, info: dict[str, object]) -> Episode:
-        stamps, *columns, hazards = zip(*self._joints, strict=True)
+        stamps, *columns, hazards, clearance = zip(*self._joints, strict=True)
         positions, velocities, efforts, setpoints = (
             np.array(column, np.float32) for column in columns)
         return Episode(
@@ -167,7 +167,8 @@ class _Log:
             frame_stamps_ns=np.array([stamp for stamp, _ in self._frames], np.int64),
             joint_names=JOINT_NAMES, joint_stamps_ns=np.array(stamps, np.int64),
             positions=positions, velocities=velocities, efforts=efforts, setpoints=setpoints,
-            hazards=np.array(hazards, np.uint8), hazard_kinds=HAZARD_KINDS[1:],
+            hazards=np.array(hazards, np.uint8), clearance=np.array(clearance, np.float32),
+            hazard_kinds=HAZARD_KINDS[1:],
             camera_name=FRONT_CAMERA, info=info)
 
 

@@ -67,7 +67,7 @@ class Play:
         longest = float(np.abs(step).max())
         if longest > reach:
             step = step * (reach / longest)
-        times = np.arange(1, round(duration_s / POINT_PERIOD_S) + 1) * POINT_PERIOD_S
+        times = np.arange(1.0, round(duration_s / POINT_PERIOD_S) + 1) * np.float64(POINT_PERIOD_S)
         progress = minimum_jerk(times / times[-1])
         return Move(times, current + progress[:, None] * step)
 
@@ -104,7 +104,8 @@ def pose_pool() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         sim = So101Simulation(empty)
         site = sim.model.site('gripperframe').id
         rng = np.random.default_rng(_POOL_SEED)
-        poses, tips = [], []
+        poses: list[NDArray[np.float64]] = []
+        tips: list[NDArray[np.float64]] = []
         while len(poses) < _POOL_SIZE:
             pose = rng.uniform(_LOWER, _UPPER)
             sim.place(pose)

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from wm_ros.simulation.scene import JOINT_NAMES, TABLE, TIMESTEP_S, Scene, build_model
 
 
+# Further away than this, how far does not matter.
+CLEARANCE_RANGE_M = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """
@@ -63,6 +67,8 @@ class So101Simulation:
         self._ctrl = np.array([self.model.actuator(name).id for name in JOINT_NAMES])
         self.lower, self.upper = self.model.actuator_ctrlrange[self._ctrl].T
         self._kinds = _hazard_kinds(self.model)
+        self._table = self.model.geom(TABLE).id
+        self._near = _near_pairs(self.model, self._kinds, self._table)
         self._times = np.zeros(1)
         self._points = np.zeros((1, len(JOINT_NAMES)))
         mujoco.mj_forward(self.model, self.data)
@@ -133,11 +139,13 @@ class So101Simulation:
             kind = self._kinds[contact.geom1, contact.geom2]
             if kind and contact.dist < 0:
                 mujoco.mj_contactForce(self.model, self.data, index, force)
-                pair = tuple(
-                    self.model.body(self.model.geom_bodyid[g]).name or TABLE
-                    for g in (contact.geom1, contact.geom2))
+                pair = self._body_name(contact.geom1), self._body_name(contact.geom2)
                 found.append(Contact(HAZARD_KINDS[kind], pair, float(force[0])))
         return tuple(found)
+
+    def _body_name(self, geom: int) -> str:
+        name = str(self.model.body(self.model.geom_bodyid[geom]).name)
+        return TABLE if name == 'world' else name
 
     def has_hazard(self) -> bool:
         """Say whether any contact counts as a hazard; cheaper than ``hazards``."""
@@ -147,6 +155,24 @@ class So101Simulation:
         pairs = self.data.contact.geom[:count]
         touching = self.data.contact.dist[:count] < 0
         return bool((self._kinds[pairs[:, 0], pairs[:, 1]][touching] > 0).any())
+
+    def clearance(self) -> float:
+        """
+        Return the least distance of the arm to table and objects, m, at most CLEARANCE_RANGE_M.
+
+        Negative where they touch.
+        """
+        nearest, centres, radii = CLEARANCE_RANGE_M, self.data.geom_xpos, self.model.geom_rbound
+        for arm, other in self._near:
+            # Bounding spheres first: most pairs are far apart. The table's top is at z = 0.
+            if other == self._table:
+                apart = centres[arm, 2] - radii[arm]
+            else:
+                apart = np.linalg.norm(centres[arm] - centres[other]) - radii[arm] - radii[other]
+            if apart < nearest:
+                nearest = min(nearest, mujoco.mj_geomDistance(
+                    self.model, self.data, arm, other, nearest, None))
+        return float(nearest)
 
     def rehearse(self, times: NDArray[np.float64], positions: NDArray[np.float64],
                  *, settle_s: float = 0.2,
@@ -192,6 +218,19 @@ def _hazard_kinds(model: mujoco.MjModel) -> NDArray[np.int8]:
     for index, other in ((1, loose), (2, table), (3, arm)):
         kinds[np.ix_(arm, other)] = kinds[np.ix_(other, arm)] = index
     return kinds
+
+
+def _near_pairs(model: mujoco.MjModel, kinds: NDArray[np.int8], table: int
+                ) -> list[tuple[int, int]]:
+    """Return the pairs (arm geom, other geom) whose distance counts as clearance."""
+    base, shoulder = model.body('base').id, model.body('shoulder').id
+    pairs = []
+    for arm, other in np.argwhere((kinds == 1) | (kinds == 2)):
+        body = model.geom_bodyid[arm]
+        # The shoulder turns just above the table and can never come nearer to it.
+        if model.body_rootid[body] == base and not (body == shoulder and other == table):
+            pairs.append((int(arm), int(other)))
+    return pairs
 
 
 __all__ = ['HAZARD_KINDS', 'JOINT_NAMES', 'TIMESTEP_S', 'Contact', 'Rehearsal', 'So101Simulation']

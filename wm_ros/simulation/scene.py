@@ -7,6 +7,7 @@ Frames follow REP-103: x forward from the arm's base, y to its left, z up, metre
 """
 
 import colorsys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mujoco
@@ -82,7 +83,7 @@ def sample_scene(seed: int) -> Scene:
     tint = rng.uniform(-0.06, 0.06, 3)
     return Scene(
         objects=tuple(objects),
-        table_rgb=tuple(float(v) for v in np.clip(shade + tint, 0, 1)),
+        table_rgb=_triple(np.clip(shade + tint, 0, 1)),
         light=float(rng.uniform(0.75, 1.1)),
         light_position=(
             float(rng.uniform(0.0, 0.5)), float(rng.uniform(-0.4, 0.4)),
@@ -113,7 +114,7 @@ def _place(rng: np.random.Generator, others: list[SceneObject]) -> SceneObject |
     rgb = colorsys.hsv_to_rgb(hue, rng.uniform(0.55, 1.0), rng.uniform(0.4, 1.0))
     return SceneObject(
         shape=shape, size=size, position=position, yaw_rad=float(rng.uniform(-np.pi, np.pi)),
-        rgb=tuple(float(v) for v in rgb), density=float(rng.uniform(300, 900)))
+        rgb=_triple(rgb), density=float(rng.uniform(300, 900)))
 
 
 def build_model(scene: Scene) -> mujoco.MjModel:
@@ -175,6 +176,11 @@ def _add_object(spec: mujoco.MjSpec, index: int, item: SceneObject) -> None:
     body.add_geom(
         name=f'object_{index}', type=kinds[item.shape], size=list(item.size),
         density=item.density, rgba=[*item.rgb, 1.0], friction=[0.7, 0.005, 0.0005])
+
+
+def _triple(values: Iterable[float]) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    return first, second, third
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from wm_ros.data.windows import Windows
@@ -25,6 +25,7 @@ class Batch(NamedTuple):
     :param steps: which steps are trained, int64 (S,).
     :param targets: frames of the first few of them, float32 (B, K, 3, h, w).
     :param hazard: happened by each trained step, float32 (B, S).
+    :param clearance: within each trained step, float32 (B, S), m; NaN if not known.
     :param weight: of the hazard loss for each ensemble member, float32 (B, M).
     """
 
@@ -36,6 +37,7 @@ class Batch(NamedTuple):
     steps: Tensor
     targets: Tensor
     hazard: Tensor
+    clearance: Tensor
     weight: Tensor
 
 
@@ -78,6 +80,7 @@ class BatchSampler:
             joints=torch.from_numpy(windows.joints[index]),
             steps=torch.from_numpy(steps), targets=self._images(decoded, gain),
             hazard=torch.from_numpy(self._hazard[index][:, steps].astype(np.float32)),
+            clearance=torch.from_numpy(windows.clearance[index][:, steps]),
             weight=torch.from_numpy(trust.astype(np.float32)))
 
     def _choose(self, rng: np.random.Generator) -> NDArray[np.int64]:

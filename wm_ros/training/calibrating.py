@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibrate a checkpoint on held-out episodes and write the thresholds beside its weights."""
 
-from collections.abc import Callable
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,13 @@ from wm_ros.calibration.thresholds import Calibration, calibrate, calibration_to
 from wm_ros.data.episode import list_episodes
 from wm_ros.data.windows import load_windows
 from wm_ros.inference.checkpoint import (
-    CALIBRATION_FILE, WEIGHTS_FILE, file_sha256, load_checkpoint, write_json, write_manifest)
+    CALIBRATION_FILE,
+    WEIGHTS_FILE,
+    file_sha256,
+    load_checkpoint,
+    write_json,
+    write_manifest,
+)
 from wm_ros.inference.engine import make_engine
 from wm_ros.training.scoring import command_windows, one_per_episode, score_windows
 

@@ -4,6 +4,8 @@
 
 from dataclasses import dataclass
 
+from wm_ros.config import check_settings
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
@@ -21,6 +23,7 @@ class TrainConfig:
     :param frames_per_window: how many of those are decoded.
     :param frame_weight: of the frame loss.
     :param joint_weight: of the joint loss.
+    :param clearance_weight: of the clearance loss, where episodes know it.
     :param moving_weight: extra weight of pixels that move.
     :param hazard_share: share of windows with a hazard in a batch.
     :param holdout: every n-th episode is kept for validation.
@@ -40,6 +43,7 @@ class TrainConfig:
     frames_per_window: int = 1
     frame_weight: float = 5.0
     joint_weight: float = 1.0
+    clearance_weight: float = 1.0
     moving_weight: float = 4.0
     hazard_share: float = 0.4
     holdout: int = 25
@@ -49,6 +53,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot train."""
+        check_settings(self)
         for name in ('steps', 'batch_size', 'steps_per_window', 'frames_per_window', 'threads'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} = {getattr(self, name)} must be at least 1')

@@ -9,7 +9,13 @@ from safetensors.numpy import save_file
 
 from wm_ros.data.windows import Windows
 from wm_ros.inference.checkpoint import (
-    BASELINE_FILE, CALIBRATION_FILE, CONFIG_FILE, WEIGHTS_FILE, write_json, write_manifest)
+    BASELINE_FILE,
+    CALIBRATION_FILE,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    write_json,
+    write_manifest,
+)
 from wm_ros.inference.export import export_graphs
 from wm_ros.inference.weights import save_model
 from wm_ros.training.baseline import train_baseline

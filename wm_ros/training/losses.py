@@ -5,12 +5,12 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
 
 from wm_ros.training.batches import Batch
 from wm_ros.training.config import TrainConfig
-from wm_ros.world_model.model import Context, WorldModel
+from wm_ros.world_model.model import CLEARANCE_UNIT_M, Context, WorldModel
 
 MOVING_THRESHOLD = 0.06
 
@@ -22,6 +22,7 @@ class Losses(NamedTuple):
     frame: Tensor
     hazard: Tensor
     joint: Tensor
+    clearance: Tensor
 
 
 def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Losses:
@@ -35,8 +36,10 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     frame = frame_loss(frames, batch.targets.flatten(0, 1), repeated.last, config.moving_weight)
     hazard = hazard_loss(made.hazard_logits, batch.hazard, batch.weight)
     joint = ((made.joints - batch.joints) / model.actions.std).square().mean()
-    total = config.frame_weight * frame + hazard + config.joint_weight * joint
-    return Losses(total, frame, hazard, joint)
+    clearance = clearance_loss(made.clearance, batch.clearance, batch.weight)
+    total = (config.frame_weight * frame + hazard + config.joint_weight * joint
+             + config.clearance_weight * clearance)
+    return Losses(total, frame, hazard, joint, clearance)
 
 
 def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
@@ -51,6 +54,21 @@ def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: flo
     error = frames - targets
     weight = 1 + moving_weight * moving
     return (weight * (0.5 * error.abs() + 5.0 * error.square())).mean()
+
+
+def clearance_loss(predicted: Tensor, clearance: Tensor, weight: Tensor) -> Tensor:
+    """
+    Return the weighted Huber loss of the clearance, zero where none is known.
+
+    :param predicted: float32 (B, S, M), in units of CLEARANCE_UNIT_M.
+    :param clearance: float32 (B, S), m, NaN where it is not known.
+    :param weight: float32 (B, M).
+    """
+    known = clearance.isfinite()
+    target = torch.where(known, clearance, 0.0)[..., None].expand_as(predicted)
+    loss = F.smooth_l1_loss(predicted, target / CLEARANCE_UNIT_M, reduction='none', beta=0.2)
+    weight = weight[:, None] * known[..., None]
+    return (loss * weight).sum() / torch.clamp(weight.sum(), min=1.0)
 
 
 def hazard_loss(logits: Tensor, hazard: Tensor, weight: Tensor) -> Tensor:

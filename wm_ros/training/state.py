@@ -13,9 +13,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-import torch
 from torch import Tensor, nn
 
 from wm_ros.errors import CheckpointError
@@ -64,7 +64,7 @@ def load_state(directory: Path, state: TrainState, settings: dict[str, object]) 
     try:
         with safe_open(path, framework='pt') as handle:
             header = handle.metadata() or {}
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f'{path}: not a whole training state ({error}); '
                               'delete it to train from the start') from error

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: resumable at any moment, early to say that something is wrong."""
 
-from collections.abc import Callable
 import copy
-from dataclasses import asdict
 import math
-from pathlib import Path
 import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -46,7 +46,8 @@ def infer_config(paths: list[Path], **sizes: int | float) -> ModelConfig:
 
     return ModelConfig(
         joint_names=first.joint_names, camera_name=first.camera_name,
-        joint_mean=rounded(positions.mean(0), -math.inf), joint_std=rounded(positions.std(0), 0.05),
+        joint_mean=rounded(positions.mean(0), -math.inf),
+        joint_std=rounded(positions.std(0), 0.05),
         velocity_std=rounded(velocities.std(0), 0.05), **sizes)  # type: ignore[arg-type]
 
 
@@ -122,9 +123,10 @@ class Trainer:
         self._state.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        if not math.isfinite(float(losses.total)) or not math.isfinite(float(norm)):
+        total = float(losses.total.detach())
+        if not math.isfinite(total) or not math.isfinite(float(norm)):
             raise WorldModelError(
-                f'loss {float(losses.total)} or gradient norm {float(norm)} is not finite at '
+                f'loss {total} or gradient norm {float(norm)} is not finite at '
                 f'step {self.step}; the state saved before it stays in {self.out}; '
                 f'lower learning_rate = {config.learning_rate}')
         self._state.optimizer.step()

@@ -26,7 +26,7 @@ class ModelConfig:
     :param context_len: T, frames of history, ``step_s`` apart.
     :param horizon: H, predicted steps.
     :param step_s: time between steps, s.
-    :param patch_px: edge of the squares that the first layer folds into channels.
+    :param patch_px: edge of the squares that features of full detail stand for; even.
     :param token_stride: edge of the group of patches that one token stands for.
     :param stem_dim: channels at patch resolution.
     :param dim: D, channels of a token.
@@ -40,14 +40,14 @@ class ModelConfig:
     joint_mean: tuple[float, ...]
     joint_std: tuple[float, ...]
     velocity_std: tuple[float, ...]
-    image_height: int = 72
-    image_width: int = 96
+    image_height: int = 144
+    image_width: int = 192
     context_len: int = 2
     horizon: int = 10
     step_s: float = 0.1
-    patch_px: int = 4
-    token_stride: int = 3
-    stem_dim: int = 48
+    patch_px: int = 8
+    token_stride: int = 2
+    stem_dim: int = 64
     dim: int = 128
     num_blocks: int = 3
     num_heads: int = 4
@@ -64,11 +64,14 @@ class ModelConfig:
             if len(getattr(self, name)) != len(self.joint_names):
                 raise ValueError(f'{name} has {len(getattr(self, name))} entries for '
                                  f'{len(self.joint_names)} joints')
+        if self.patch_px % 2:
+            raise ValueError(f'patch_px = {self.patch_px} must be even')
         if self.context_len < 2:
             raise ValueError(f'context_len = {self.context_len} must be at least 2: one frame '
                              'shows no motion')
         if self.horizon < 1 or not self.step_s > 0:
-            raise ValueError(f'horizon = {self.horizon} and step_s = {self.step_s} must be above 0')
+            raise ValueError(
+                f'horizon = {self.horizon} and step_s = {self.step_s} must be above 0')
         if self.dim % self.num_heads:
             raise ValueError(f'dim = {self.dim} is not a multiple of num_heads = {self.num_heads}')
 

@@ -7,8 +7,8 @@ Letters: B batch, N tokens, D channels, C h w feature maps.
 """
 
 import torch
-from torch import Tensor, nn
 import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
 
 
 class ResidualConv(nn.Module):
@@ -20,7 +20,7 @@ class ResidualConv(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.second.bias)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Return the input plus what the convolutions add."""

@@ -18,13 +18,15 @@ after Ctrl-World; adaLN-Zero after Peebles and Xie (arXiv 2212.09748).
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
 import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
 
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.layers import Block, ConditionedBlock, ResidualConv, sinusoidal_grid
 
-_SPATIAL_DIM = 48
+CLEARANCE_UNIT_M = 0.05
+_SPATIAL_DIM = 16
+_STEM_DIM = 32
 
 
 class Context(NamedTuple):
@@ -48,11 +50,13 @@ class Consequence(NamedTuple):
     :param hazard_logits: that a hazard has happened by each step, float32 (B, S, M).
     :param joints: predicted joint positions, float32 (B, S, J), rad.
     :param latents: float32 (B, S, N, D), for the decoder.
+    :param clearance: predicted clearance, float32 (B, S, M), in units of CLEARANCE_UNIT_M.
     """
 
     hazard_logits: Tensor
     joints: Tensor
     latents: Tensor
+    clearance: Tensor
 
 
 class Encoder(nn.Module):
@@ -61,9 +65,13 @@ class Encoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         rows, columns = config.grid
-        self.patch_px = config.patch_px
-        channels = 3 * config.context_len * config.patch_px ** 2
-        self.stem = nn.Conv2d(channels, config.stem_dim, 3, padding=1)
+        # Half of the way by folding pixels, half by a strided convolution: edges keep their
+        # place to a fraction of a patch at a fraction of the cost of full resolution.
+        self.fold_px = config.patch_px // 2
+        channels = 3 * config.context_len * self.fold_px ** 2
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, _STEM_DIM, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(_STEM_DIM, config.stem_dim, 3, padding=1, stride=2))
         self.blocks = nn.Sequential(ResidualConv(config.stem_dim), ResidualConv(config.stem_dim))
         self.down = nn.Conv2d(config.stem_dim, config.dim, config.token_stride,
                               stride=config.token_stride)
@@ -79,7 +87,7 @@ class Encoder(nn.Module):
         :param images: float32 (B, T, 3, h, w) in [0, 1], oldest first.
         """
         stacked = images.flatten(1, 2) * 2 - 1
-        detail = self.blocks(self.stem(F.pixel_unshuffle(stacked, self.patch_px)))
+        detail = self.blocks(self.stem(F.pixel_unshuffle(stacked, self.fold_px)))
         tokens = self.down(detail).flatten(2).transpose(1, 2) + self.positions
         return Context(self.mix(tokens), detail, images[:, -1])
 
@@ -163,23 +171,30 @@ class Dynamics(nn.Module):
 
 
 class HazardHead(nn.Module):
-    """An ensemble of attention-pooled classifiers over latent tokens."""
+    """
+    An ensemble of attention-pooled classifiers over latent tokens.
+
+    Each also says how far the arm stays from what it could hit. Where recordings know that, a
+    near miss teaches as much as a collision.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.num = config.num_hazard_heads
         self.norm = nn.LayerNorm(config.dim)
         self.hidden = nn.ModuleList(nn.Linear(config.dim, 48) for _ in range(self.num))
-        self.out = nn.ModuleList(nn.Linear(48, 2) for _ in range(self.num))
+        self.out = nn.ModuleList(nn.Linear(48, 4) for _ in range(self.num))
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Return logits float32 (B, S, M) from latents float32 (B, S, N, D)."""
+    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and clearance, float32 (B, S, M), from latents float32 (B, S, N, D)."""
         latents = self.norm(latents)
-        logits = []
+        pooled = []
         for hidden, out in zip(self.hidden, self.out, strict=True):
-            score, weight = out(F.gelu(hidden(latents), approximate='tanh')).unbind(-1)
-            logits.append((score * weight.softmax(-1)).sum(-1))
-        return torch.stack(logits, dim=-1)
+            made = out(F.gelu(hidden(latents), approximate='tanh'))
+            values, weights = made.chunk(2, dim=-1)
+            pooled.append((values * weights.softmax(-2)).sum(-2))
+        both = torch.stack(pooled, dim=-2)
+        return both[..., 0], both[..., 1]
 
 
 class Decoder(nn.Module):
@@ -248,7 +263,8 @@ class WorldModel(nn.Module):
         if steps is not None:
             condition = condition[:, steps]
         latents = self.dynamics(tokens, condition)
-        return Consequence(self.hazard(latents), joints, latents)
+        logits, clearance = self.hazard(latents)
+        return Consequence(logits, joints, latents, clearance)
 
     def decode(self, latents: Tensor, context: Context) -> Tensor:
         """Decode one latent for each context, float32 (B, N, D) to (B, 3, h, w)."""

@@ -1,0 +1,199 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoint directories: whole, altered, of other weights, and judged with."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+
+from tiny_checkpoint import JOINTS, write_tiny_checkpoint  # noqa: E402
+
+from wm_ros.datatypes import (  # noqa: E402
+    ActionChunk,
+    CommandInterface,
+    Decision,
+    JointSample,
+    Observation,
+    Reason,
+    Trajectory,
+)
+from wm_ros.errors import CheckpointError, EngineError  # noqa: E402
+from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint  # noqa: E402
+from wm_ros.inference.engine import CheckOutput, make_engine, risk_from_logits  # noqa: E402
+from wm_ros.inference.judge import Judge  # noqa: E402
+
+NOW_NS = 5_000_000_000
+
+
+@pytest.fixture(scope='module')
+def checkpoint_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp('tiny')
+    write_tiny_checkpoint(path)
+    return path
+
+
+@pytest.fixture
+def judge(checkpoint_path):
+    made = Judge.load(checkpoint_path)
+    yield made
+    made.close()
+
+
+def make_chunk(*, names=JOINTS, target=(0.3, -0.2, 0.1)):
+    start = JointSample(names=JOINTS, positions=np.zeros(3), velocities=np.zeros(3),
+                        stamp_ns=NOW_NS)
+    points = np.linspace(0, 1, 5)[1:, None] * np.array(target)
+    trajectory = Trajectory(joint_names=names, positions=points, times=np.arange(1, 5) * 0.1)
+    return ActionChunk(
+        chunk_id=7, digest=bytes(16), source='test', interface=CommandInterface.JOINT_TRAJECTORY,
+        trajectory=trajectory, start=start, stamp_ns=NOW_NS, decide_by_ns=NOW_NS + 10**8)
+
+
+def make_observation(age_s=0.04):
+    newest = NOW_NS - round(age_s * 1e9)
+    return Observation(
+        images=np.full((2, 32, 48, 3), 90, np.uint8), image_stamps_ns=(newest - 10**8, newest),
+        joints=make_chunk().start)
+
+
+class FixedEngine:
+    """Answers with a given risk."""
+
+    name, device = 'fixed', 'cpu'
+
+    def __init__(self, risk):
+        self.risk = np.array(risk, np.float32)
+
+    def check(self, inputs):
+        self.inputs = inputs
+        joints = np.zeros((len(self.risk), 3), np.float32)
+        return CheckOutput(self.risk, self.risk * 0 + 0.01, joints, None)
+
+
+def judge_with(checkpoint_path, risk):
+    return Judge(load_checkpoint(checkpoint_path), FixedEngine(risk))
+
+
+def test_risk_decides_between_the_thresholds(checkpoint_path):
+    decisions = {}
+    for risk in (0.05, 0.95):
+        verdict = judge_with(checkpoint_path, [0.0, 0.01, risk, risk, risk]).judge(
+            make_chunk(), make_observation(), stamp_ns=NOW_NS).verdict
+        decisions[risk] = verdict
+    assert decisions[0.05].decision is Decision.OK
+    assert decisions[0.05].first_unsafe_step == -1
+    veto = decisions[0.95]
+    assert (veto.decision, veto.reasons, veto.first_unsafe_step) == (
+        Decision.VETO, Reason.RISK, 2)
+    assert veto.valid_until_ns == NOW_NS + 300_000_000
+    # Five steps of 0.1 s from a frame that is 0.04 s old.
+    assert veto.horizon_s == pytest.approx(0.46)
+    assert (veto.chunk_id, veto.observation_stamp_ns) == (7, NOW_NS - 40_000_000)
+
+
+def test_values_that_are_not_finite_are_invalid(checkpoint_path):
+    verdict = judge_with(checkpoint_path, [0.1, np.nan, 0.1, 0.1, 0.1]).judge(
+        make_chunk(), make_observation(), stamp_ns=NOW_NS).verdict
+    assert (verdict.decision, verdict.reasons) == (Decision.INVALID, Reason.MODEL_ERROR)
+
+
+def test_the_command_starts_after_the_frame(checkpoint_path):
+    judge = judge_with(checkpoint_path, [0.1] * 5)
+    judge.judge(make_chunk(), make_observation(age_s=0.05), stamp_ns=NOW_NS)
+    # Step ends 0.1 .. 0.5 s after the frame are 0.05 .. 0.45 s into the command, which moves
+    # joint 0 by 0.3 rad in 0.4 s and then rests.
+    np.testing.assert_allclose(judge.engine.inputs.actions[:, 0],
+                               [0.0375, 0.1125, 0.1875, 0.2625, 0.3], atol=1e-6)
+
+
+def test_unknown_joints_are_invalid_in_words(checkpoint_path):
+    verdict = judge_with(checkpoint_path, [0.1] * 5).judge(
+        make_chunk(names=('x', 'y', 'z')), make_observation(), stamp_ns=NOW_NS).verdict
+    assert (verdict.decision, verdict.reasons) == (Decision.INVALID, Reason.BAD_COMMAND)
+    assert "['x', 'y', 'z']" in verdict.message
+
+
+def test_real_engines_agree(checkpoint_path, judge):
+    other = Judge.load(checkpoint_path, engine='torch')
+    results = [item.judge(make_chunk(), make_observation(), stamp_ns=NOW_NS)
+               for item in (judge, other)]
+    np.testing.assert_allclose(results[0].prediction.risk, results[1].prediction.risk, atol=1e-5)
+    frames = [item.frames(result) for item, result in zip((judge, other), results, strict=True)]
+    assert frames[0].shape == (5, 32, 48, 3)
+    assert np.abs(frames[0].astype(int) - frames[1].astype(int)).max() <= 1
+    other.close()
+
+
+def test_without_calibration_a_model_abstains(tmp_path):
+    write_tiny_checkpoint(tmp_path, calibrated=False)
+    judge = Judge.load(tmp_path)
+    verdict = judge.judge(make_chunk(), make_observation(), stamp_ns=NOW_NS).verdict
+    assert not judge.is_calibrated
+    assert (verdict.decision, verdict.reasons) == (Decision.ABSTAIN, Reason.UNCALIBRATED)
+    assert 'wm-ros calibrate' in verdict.message
+    judge.close()
+
+
+def test_altered_missing_and_foreign_files_are_named(tmp_path):
+    write_tiny_checkpoint(tmp_path)
+    graph = tmp_path / 'predict.onnx'
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match='predict.onnx was altered'):
+        load_checkpoint(tmp_path)
+    graph.unlink()
+    with pytest.raises(CheckpointError, match='predict.onnx is missing'):
+        load_checkpoint(tmp_path)
+    graph.write_bytes(whole)
+    manifest = json.loads((tmp_path / 'manifest.json').read_text())
+    del manifest['sha256']['config.json']
+    (tmp_path / 'manifest.json').write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match='lists no hash of config.json'):
+        load_checkpoint(tmp_path)
+    (tmp_path / 'manifest.json').write_text('{')
+    with pytest.raises(CheckpointError, match='manifest.json cannot be read'):
+        load_checkpoint(tmp_path)
+
+
+def test_thresholds_of_other_weights_are_refused(tmp_path):
+    from wm_ros.inference.checkpoint import write_json, write_manifest
+    write_tiny_checkpoint(tmp_path)
+    values = json.loads((tmp_path / 'calibration.json').read_text())
+    write_json(tmp_path / 'calibration.json', {**values, 'weights_sha256': 'other'})
+    write_manifest(tmp_path)
+    with pytest.raises(CheckpointError, match='belongs to other weights'):
+        load_checkpoint(tmp_path)
+
+
+def test_what_is_absent_is_an_error_not_a_fallback(checkpoint_path):
+    checkpoint = load_checkpoint(checkpoint_path)
+    with pytest.raises(EngineError, match="engine 'magic' is unknown"):
+        make_engine('magic', checkpoint)
+    with pytest.raises(EngineError, match="not on 'cuda:0'"):
+        make_engine('onnxruntime', checkpoint, device='cuda:0')
+    with pytest.raises(CheckpointError, match='checkpoint_path is empty'):
+        resolve_checkpoint('')
+    with pytest.raises(CheckpointError, match="no checkpoint directory at '/nowhere'"):
+        resolve_checkpoint('/nowhere')
+
+
+def test_risk_never_falls_and_spread_is_the_ensembles():
+    logits = np.array([[0.0, 0.0], [2.0, -2.0], [-3.0, -3.0]], np.float32)
+    risk, spread = risk_from_logits(logits)
+    np.testing.assert_allclose(risk, [0.5, 0.5, 0.5], atol=1e-6)
+    assert spread[0] == pytest.approx(0)
+    assert spread[1] == pytest.approx(1 / (1 + np.exp(-2)) - 0.5, abs=1e-6)
+
+
+def test_a_trajectory_of_some_joints_leaves_the_others_where_they_are(checkpoint_path):
+    judge = judge_with(checkpoint_path, [0.1] * 5)
+    chunk = make_chunk()
+    part = dataclasses.replace(chunk.trajectory, joint_names=('grip',),
+                               positions=chunk.trajectory.positions[:, 2:])
+    judge.judge(dataclasses.replace(chunk, trajectory=part), make_observation(0.0),
+                stamp_ns=NOW_NS)
+    assert judge.engine.inputs.actions[-1] == pytest.approx([0.0, 0.0, 0.1], abs=1e-6)

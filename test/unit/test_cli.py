@@ -1,0 +1,69 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: exit codes, one clear line, nothing half-written."""
+
+import pytest
+
+from wm_ros.cli import main
+
+
+def run(capsys, *arguments):
+    """Return exit code and stderr of one call."""
+    try:
+        code = main(list(arguments))
+    except SystemExit as stop:
+        code = stop.code
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize('arguments', [
+    (), ('fly',), ('collect', '--episodes', '0', '--seed', '1', '--out', 'x'),
+    ('collect', '--episodes', '1', '--seed', '-1', '--out', 'x'),
+    ('collect', '--episodes', 'many', '--seed', '1', '--out', 'x'),
+    ('demo', '--mode', 'brave'), ('record', '--out', 'x', '--duration', '0'),
+])
+def test_wrong_usage_is_code_2(capsys, arguments):
+    code, error = run(capsys, *arguments)
+    assert code == 2
+    assert error
+
+
+def test_a_setting_that_does_not_exist_is_named(capsys, tmp_path):
+    pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+    code, error = run(capsys, 'train', '--data', str(tmp_path), '--out', str(tmp_path / 'run'),
+                      '--set', 'speed=3')
+    assert code == 2
+    assert "['speed'] are no training settings" in error
+    assert not (tmp_path / 'run').exists()
+
+
+def test_malformed_yaml_is_named(capsys, tmp_path):
+    pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+    config = tmp_path / 'train.yaml'
+    config.write_text('steps: [1')
+    code, error = run(capsys, 'train', '--data', str(tmp_path), '--out', str(tmp_path / 'run'),
+                      '--config', str(config))
+    assert code == 2
+    assert 'train.yaml is not YAML' in error
+
+
+def test_an_empty_data_directory_is_code_1(capsys, tmp_path):
+    pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+    code, error = run(capsys, 'train', '--data', str(tmp_path), '--out', str(tmp_path / 'run'))
+    assert code == 1
+    assert 'wm-ros collect' in error
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('verb', [('evaluate',), ('calibrate', '--data', 'x')])
+def test_an_unknown_checkpoint_is_code_1_with_the_fix(capsys, verb):
+    code, error = run(capsys, *verb, '--checkpoint', '/nowhere')
+    assert code == 1
+    assert "'/nowhere'" in error
+    assert "'default'" in error
+
+
+def test_a_json_path_without_its_directory_is_refused_before_work(capsys, tmp_path):
+    code, error = run(capsys, 'demo', '--json', str(tmp_path / 'no' / 'out.json'))
+    assert code == 2
+    assert 'there is no directory' in error
