@@ -181,7 +181,7 @@ def _build_parser() -> argparse.ArgumentParser:
 def _verb(verbs: Any, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
     parser = verbs.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
     parser.set_defaults(run=run)
-    return parser  # type: ignore[no-any-return]
+    return parser
 
 
 def _add_collect(verbs: Any) -> None:

@@ -66,7 +66,8 @@ def test_a_rehearsal_foresees_the_collision_and_leaves_the_state_alone():
     while not sim.has_hazard() and sim.time_s < 1.0:
         sim.step()
     assert sim.time_s == pytest.approx(foreseen.first_hazard_s, abs=2 * TIMESTEP_S)
-    assert sim.rehearse(np.array([0.5]), sim.positions[None], should_stop=lambda: True)         .first_hazard_s is None
+    stopped = sim.rehearse(np.array([0.5]), sim.positions[None], should_stop=lambda: True)
+    assert stopped.first_hazard_s is None
 
 
 def test_the_table_is_a_hazard_and_standing_objects_are_not():

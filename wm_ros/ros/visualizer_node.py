@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
-from wm_ros.demo.sheet import VetoPictures, draw_sheet
 from wm_ros.errors import ObservationError
 from wm_ros.msg import GateState, Prediction, Verdict
 from wm_ros.ros import conversions, qos
+from wm_ros.ros.contact_strip import draw_strip
 from wm_ros.ros.lifecycle import run
 from wm_ros.ros.parameters import ConfigParameters
 from wm_ros.ros.predictor_messages import stamp_to_ns
@@ -90,36 +90,31 @@ class VisualizerNode(Node):
 
     def _on_prediction(self, message: Prediction) -> None:
         try:
-            pictures = self._pictures(message)
+            strip = self._draw(message)
         except (ObservationError, ValueError) as error:
             self.get_logger().warning(f'prediction {message.chunk_id} cannot be drawn: {error}',
                                       throttle_duration_sec=5.0)
             return
-        is_same = self._verdict.chunk_id == message.chunk_id
-        title = f'gate {_STATES.get(self._state.state, self._state.state)}' + (
-            '' if self._state.enforcing else ' (shadow)')
-        subtitle = f'chunk {message.chunk_id} on {message.model_id}'
-        if is_same:
-            subtitle += f': {_DECISIONS.get(self._verdict.decision)}, {self._verdict.message}'
-        sheet = draw_sheet(pictures, title=title, subtitle=subtitle,
-                           threshold=self._verdict.risk_threshold if is_same else 1.0)
         self._image.publish(conversions.array_to_image(
-            sheet, stamp=message.header.stamp, frame_id=message.header.frame_id))
+            strip, stamp=message.header.stamp, frame_id=message.header.frame_id))
 
-    def _pictures(self, message: Prediction) -> VetoPictures:
-        predicted = np.stack([conversions.image_to_rgb(frame) for frame in message.frames])
-        return VetoPictures(
-            context=self._seen(stamp_to_ns(message.header.stamp), predicted.shape[1:]),
-            predicted=predicted, risk=np.asarray(message.risk, np.float32),
-            offsets=np.asarray(message.offsets, np.float64),
-            happened=np.zeros((0, *predicted.shape[1:]), np.uint8))
+    def _draw(self, message: Prediction) -> NDArray[np.uint8]:
+        title = f'gate {_STATES.get(self._state.state, self._state.state)}' + (
+            '' if self._state.enforcing else ' (shadow)') + f'   chunk {message.chunk_id}'
+        threshold = 1.0
+        if self._verdict.chunk_id == message.chunk_id:
+            title += f': {_DECISIONS.get(self._verdict.decision)}, {self._verdict.message}'
+            threshold = self._verdict.risk_threshold
+        return draw_strip(
+            self._seen(stamp_to_ns(message.header.stamp)),
+            np.array([conversions.image_to_rgb(frame) for frame in message.frames], np.uint8),
+            risk=np.asarray(message.risk, np.float32), threshold=threshold, title=title,
+            offsets=np.asarray(message.offsets, np.float64))
 
-    def _seen(self, stamp_ns: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Give the picture that the prediction began with, (1, h, w, 3), or none."""
+    def _seen(self, stamp_ns: int) -> NDArray[np.uint8]:
+        """Give the picture that the prediction began with, or an empty one."""
         frames = [frame for frame in self._frames if stamp_to_ns(frame.header.stamp) == stamp_ns]
-        if not frames:
-            return np.zeros((0, *shape), np.uint8)
-        return conversions.image_to_rgb(frames[-1])[None]
+        return conversions.image_to_rgb(frames[-1]) if frames else np.zeros((0, 0, 3), np.uint8)
 
 
 def main(args: list[str] | None = None) -> int:

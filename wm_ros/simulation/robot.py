@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from wm_ros.simulation.scene import JOINT_NAMES, TABLE, TIMESTEP_S, Scene, build_model
 
-
 # Further away than this, how far does not matter.
 CLEARANCE_RANGE_M = 0.1
 

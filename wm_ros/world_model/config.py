@@ -57,15 +57,13 @@ class ModelConfig:
         """Refuse sizes that do not fit each other."""
         cell = self.patch_px * self.token_stride
         for name in ('image_height', 'image_width'):
-            if getattr(self, name) <= 0 or getattr(self, name) % cell:
+            if getattr(self, name) <= 0 or getattr(self, name) % cell or self.patch_px % 2:
                 raise ValueError(f'{name} = {getattr(self, name)} must be a positive multiple of '
-                                 f'patch_px * token_stride = {cell}')
+                                 f'patch_px * token_stride = {cell}, and patch_px even')
         for name in ('joint_mean', 'joint_std', 'velocity_std'):
             if len(getattr(self, name)) != len(self.joint_names):
                 raise ValueError(f'{name} has {len(getattr(self, name))} entries for '
                                  f'{len(self.joint_names)} joints')
-        if self.patch_px % 2:
-            raise ValueError(f'patch_px = {self.patch_px} must be even')
         if self.context_len < 2:
             raise ValueError(f'context_len = {self.context_len} must be at least 2: one frame '
                              'shows no motion')
