@@ -629,3 +629,31 @@ def test_config_swap_takes_effect_at_the_next_event():
     rig.gate.replace_config(Rig(decision_timeout=0.05).config)
     chunk = rig.ask()
     assert chunk.decide_by_ns - chunk.stamp_ns == 50 * MS
+
+
+def test_time_on_the_way_counts_into_the_age_of_joints():
+    rig = Rig()
+    late = make_sample(stamp_ns=rig.now.ros_ns - 100 * MS)
+    assert not rig.gate.take_joints(late, rig.now)
+    assert rig.gate.status(rig.now).joint_age_s == pytest.approx(0.1)
+    rig.advance(99)
+    assert rig.gate.inputs.fresh_joints(rig.now) is not None
+    rig.advance(1)
+    assert rig.gate.inputs.fresh_joints(rig.now) is None
+
+
+def test_clear_without_an_estop_changes_nothing():
+    rig = Rig().arm()
+    answer = rig.gate.clear(rig.now)
+    assert answer.success
+    assert 'no e-stop' in answer.message
+    assert rig.state is State.RUNNING
+
+
+def test_a_fault_while_waiting_publishes_nothing():
+    rig = Rig()
+    rig.note(rig.gate.activate(rig.now))
+    rig.feed()
+    rig.note(rig.gate.fault('test', rig.now))
+    assert rig.state is State.ESTOP
+    assert not rig.holds()
