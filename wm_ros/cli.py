@@ -78,10 +78,11 @@ def train(arguments: argparse.Namespace) -> None:
     from wm_ros.training.exporting import write_checkpoint
     from wm_ros.training.trainer import LOG_EVERY, build_trainer
     settings = _settings(arguments, TrainConfig)
+    start = _start_model(arguments.init) if arguments.init else None
     with _progress() as progress:
         loading = progress.add_task('reading episodes', total=None)
         trainer, windows = build_trainer(
-            arguments.data, arguments.out, settings,
+            arguments.data, arguments.out, settings, start=start,
             on_load=lambda done, total: progress.update(loading, completed=done, total=total))
         if trainer.step:
             progress.console.print(f'resuming at step {trainer.step}')
@@ -208,6 +209,7 @@ def _add_train(verbs: Any) -> None:
     parser = _verb(verbs, train)
     parser.add_argument('--data', type=Path, required=True, help='directory of episodes')
     parser.add_argument('--out', type=Path, required=True, help='state and checkpoint; resumes')
+    parser.add_argument('--init', help="checkpoint to start from: a directory, or 'default'")
     _add_settings(parser)
     parser = _verb(verbs, export)
     parser.add_argument('--data', type=Path, required=True, help='as for train')
@@ -263,6 +265,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=_positive, default=os.cpu_count() or 1)
+
+
+def _start_model(name: str) -> Any:
+    from wm_ros.inference.checkpoint import WEIGHTS_FILE, load_checkpoint, resolve_checkpoint
+    from wm_ros.inference.weights import load_model
+    checkpoint = load_checkpoint(resolve_checkpoint(name))
+    return load_model(checkpoint.directory / WEIGHTS_FILE, checkpoint.config)
 
 
 def _settings(arguments: argparse.Namespace, kind: type[Any]) -> Any:

@@ -122,7 +122,7 @@ class Observation:
 
     :param images: frames at the model's size, uint8 RGB (T, h, w, 3), oldest first.
     :param image_stamps_ns: stamp of each frame, (T,).
-    :param joints: the measured joints nearest to the newest frame.
+    :param joints: the last measured joints at or before the newest frame.
     """
 
     images: NDArray[np.uint8]

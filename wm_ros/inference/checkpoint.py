@@ -10,6 +10,7 @@ before anything is loaded.
 import hashlib
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def resolve_checkpoint(name: str) -> Path:
 
 def _model_roots() -> list[Path]:
     package = Path(__file__).resolve().parents[1]
-    roots = [package.parent / 'models', package / 'models']
+    # The source tree, an environment that pip installed into, an overlay that colcon built.
+    roots = [package.parent / 'models', Path(sys.prefix) / 'share' / 'wm_ros' / 'models']
     for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
         if prefix:
             roots.append(Path(prefix) / 'share' / 'wm_ros' / 'models')

@@ -55,7 +55,13 @@ class Trainer:
     """Trains one model from a directory of episodes into a directory of states."""
 
     def __init__(self, windows: Windows, validation: Windows, model_config: ModelConfig,
-                 config: TrainConfig, out: Path) -> None:
+                 config: TrainConfig, out: Path, *, start: WorldModel | None = None) -> None:
+        """
+        Build a run, or take one up where ``out`` holds its state.
+
+        :param start: a model whose weights to start from; random ones if None.
+        :raises CheckpointError: if the state there is damaged or was made with other settings.
+        """
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.model_config, self.config, self.out = model_config, config, out
@@ -63,6 +69,8 @@ class Trainer:
         self._sampler = BatchSampler(windows, config, step_s=model_config.step_s,
                                      num_members=model_config.num_hazard_heads)
         model = WorldModel(model_config)
+        if start is not None:
+            model.load_state_dict(start.state_dict())
         average = copy.deepcopy(model).eval().requires_grad_(False)
         self._settings = {'model': config_to_dict(model_config), 'train': asdict(config),
                           'windows': len(windows)}
@@ -139,17 +147,21 @@ class Trainer:
         return Losses(*(part.detach() for part in losses))
 
 
-def build_trainer(data: Path, out: Path, config: TrainConfig, *,
+def build_trainer(data: Path, out: Path, config: TrainConfig, *, start: WorldModel | None = None,
                   on_load: Callable[[int, int], None] = lambda done, total: None,
                   **sizes: int | float) -> tuple[Trainer, Windows]:
-    """Load a directory of episodes and return a trainer and its training windows."""
+    """
+    Load a directory of episodes and return a trainer and its training windows.
+
+    :param start: a model to go on from; its config, normalisation included, is kept.
+    """
     paths = list_episodes(data)
     train, held_out = split_episodes(paths, config.holdout)
-    model_config = infer_config(train, **sizes)
+    model_config = infer_config(train, **sizes) if start is None else start.config
     windows = load_windows(train, model_config, threads=config.threads,
                            on_progress=lambda done: on_load(done, len(paths)))
     validation = load_windows(held_out, model_config, threads=config.threads)
-    return Trainer(windows, validation, model_config, config, out), windows
+    return Trainer(windows, validation, model_config, config, out, start=start), windows
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
