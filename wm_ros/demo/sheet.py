@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_CELL_H, _CELL_W = 144, 192
+_CELL_H, _CELL_W = 120, 160
 _GAP, _TITLE_H, _LABEL_H, _BAR_H = 6, 58, 22, 90
 _INK, _PAPER, _FAINT = (30, 30, 30), (250, 250, 250), (225, 225, 225)
 _SAFE, _UNSAFE, _LINE = (70, 150, 90), (205, 60, 50), (30, 60, 200)
@@ -103,7 +103,7 @@ def _draw_risk(sheet: NDArray[np.uint8], pictures: VetoPictures, threshold: floa
         colour = _UNSAFE if risk >= threshold else _SAFE
         bar = round(full * float(np.clip(risk, 0, 1)))
         cv2.rectangle(sheet, (x, base - bar), (x + _CELL_W, base), colour, -1)
-        _text(sheet, f'+{offset:.2f} s   risk {risk:.3f}', (x + 4, base + 17))
+        _text(sheet, f'{offset:+.2f} s  risk {risk:.3f}', (x + 4, base + 17))
     line = base - round(full * float(np.clip(threshold, 0, 1)))
     right = left + len(pictures.risk) * (_CELL_W + _GAP) - _GAP
     cv2.line(sheet, (left, line), (right, line), _LINE, 2)

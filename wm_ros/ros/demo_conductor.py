@@ -32,7 +32,8 @@ UNGATED_TOPIC, GATED_TOPIC = 'arm_controller/joint_trajectory', 'wm_gate/joint_t
 _ARM_TIMEOUT_S = 20.0
 _READY = (GateState.RUNNING, GateState.SLOW, GateState.HOLD)
 _STEP_NS = 100_000_000
-_NUM_STEPS = 8
+# Longer than any command and any model's horizon.
+_NUM_STEPS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,8 +146,8 @@ class Conductor:
             _ARM_TIMEOUT_S, complaint)
 
     def _keep_frames(self, episode: int, index: int, sent: Sent) -> None:
-        """Remember what happened without the gate at the times that the model predicts."""
-        stamps = [sent.sent_ns + _STEP_NS * (step + 1) for step in range(_NUM_STEPS)]
+        """Remember what happened without the gate, a frame each tenth of a second."""
+        stamps = [sent.sent_ns + _STEP_NS * step for step in range(_NUM_STEPS)]
         self._ungated_frames[episode, index] = self._camera.at(stamps)
 
     def _save_veto(self, record: CommandRecord, sent: Sent) -> bool:
@@ -160,13 +161,16 @@ class Conductor:
         if prediction is None or not prediction.frames:
             return False
         newest = verdict.observation_stamp_ns
-        nothing = self._camera.at([])
+        happened = self._ungated_frames.get((record.episode, record.index), self._camera.at([]))
+        if len(happened):
+            steps = np.rint(np.array(prediction.offsets) * 1e9 / _STEP_NS).astype(int)
+            happened = happened[np.clip(steps, 0, _NUM_STEPS - 1)]
         with Path(self._plan.frames_path).open('wb') as handle:
             np.savez(
                 handle, context=self._camera.at([newest - _STEP_NS, newest]),
                 predicted=np.stack([image_to_rgb(frame) for frame in prediction.frames]),
                 risk=np.array(prediction.risk), offsets=np.array(prediction.offsets),
-                happened=self._ungated_frames.get((record.episode, record.index), nothing))
+                happened=happened)
         emit('veto', path=self._plan.frames_path, record=record.to_event())
         self._camera.close()
         self._ungated_frames.clear()
