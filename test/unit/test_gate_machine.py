@@ -657,3 +657,27 @@ def test_a_fault_while_waiting_publishes_nothing():
     rig.note(rig.gate.fault('test', rig.now))
     assert rig.state is State.ESTOP
     assert not rig.holds()
+
+
+def test_a_lost_predictor_must_answer_again_before_the_gate_arms():
+    rig = Rig(engage_on_start=False)
+    rig.note(rig.gate.activate(rig.now))
+    rig.run(100)
+    rig.note(rig.gate.lose_predictor('gone', rig.now))
+    rig.gate.engage(True, rig.now)
+    for _ in range(20):
+        rig.advance(10)
+        rig.feed()
+        rig.note(rig.gate.tick(rig.now))
+    assert rig.state is State.WAITING
+    rig.run(600)
+    assert rig.state is State.RUNNING
+
+
+def test_the_predictors_own_words_explain_a_stale_image():
+    rig = Rig().arm()
+    rig.note(rig.gate.take_heartbeat(
+        Heartbeat(progress=-1, is_calibrated=True, image_age_s=0.7, message='camera unplugged'),
+        rig.now))
+    assert 'frame is 0.70 s old' in rig.message
+    assert '(camera unplugged)' in rig.message
