@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image
 from wm_ros.ros import qos
 from wm_ros.ros.conversions import image_to_rgb
 
-SIZE_PX = (240, 180)
+SIZE_PX = (160, 120)
 _NUM_FRAMES = 60
 
 
@@ -45,7 +45,7 @@ class CameraMemory:
         Return for each time the frame that is nearest to it.
 
         :param stamps_ns: N times, ns of the ROS clock.
-        :returns: RGB uint8 (N, 180, 240, 3); N is 0 if nothing is remembered or
+        :returns: RGB uint8 (N, 120, 160, 3); N is 0 if nothing is remembered or
             wanted.
         """
         if not self._frames or not stamps_ns:

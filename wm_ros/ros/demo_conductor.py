@@ -29,11 +29,13 @@ from wm_ros.ros.observer import Observer
 
 GATE, PREDICTOR = '/wm_gate', '/wm_predictor'
 UNGATED_TOPIC, GATED_TOPIC = 'arm_controller/joint_trajectory', 'wm_gate/joint_trajectory'
-_ARM_TIMEOUT_S = 20.0
+_ARM_TIMEOUT_S = 60.0
 _READY = (GateState.RUNNING, GateState.SLOW, GateState.HOLD)
 _STEP_NS = 100_000_000
 # Longer than any command and any model's horizon.
 _NUM_STEPS = 16
+# The first veto comes soon; 40 commands of pictures are 37 MB.
+_MOST_KEPT = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,9 +139,10 @@ class Conductor:
         self._is_gate_active = True
 
         def complaint() -> str:
-            state = self._observer.state
-            return 'the gate does not arm: ' + (
-                state.message or f'state {state.state}' if state else 'it is silent')
+            state, verdict = self._observer.state, self._observer.verdict
+            words = (state.message or f'state {state.state}') if state else 'it is silent'
+            last = f'; the last verdict says: {verdict.message}' if verdict else ''
+            return f'the gate does not arm: {words}{last}; is the machine busy with other work?'
 
         self._wire.wait(
             lambda: self._observer.state is not None and self._observer.state.state in _READY,
@@ -147,6 +150,8 @@ class Conductor:
 
     def _keep_frames(self, episode: int, index: int, sent: Sent) -> None:
         """Remember what happened without the gate, a frame each tenth of a second."""
+        if len(self._ungated_frames) >= _MOST_KEPT:
+            return
         stamps = [sent.sent_ns + _STEP_NS * step for step in range(_NUM_STEPS)]
         self._ungated_frames[episode, index] = self._camera.at(stamps)
 

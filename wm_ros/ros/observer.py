@@ -47,6 +47,7 @@ class Observer(Node):
         self.ledger = Ledger()
         self.state: GateState | None = None
         self.state_ns = 0
+        self.verdict: Verdict | None = None
         self.predictions: dict[int, Prediction] = {}
         self.num_unreadable = 0
         self._listen(JointTrajectory, 'wm_gate/joint_trajectory', self._on_command)
@@ -97,6 +98,7 @@ class Observer(Node):
             message.chunk_id, trajectory, np.array(start.position, np.float64)[columns], at_ns)
 
     def _on_verdict(self, message: Verdict, at_ns: int) -> None:
+        self.verdict = message
         self.ledger.take_verdict(message_to_verdict(message), at_ns)
 
     def _on_prediction(self, message: Prediction, at_ns: int) -> None:
