@@ -5,6 +5,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -94,3 +96,22 @@ def test_a_node_that_refuses_ends_the_demo_with_the_end_of_its_log(
     assert not (tmp_path / 'out.json').exists()
     assert len(started) == 5
     assert not [pid for pid in started if is_alive(pid)]
+
+
+def test_without_the_display_library_the_simulation_names_what_to_install(tmp_path):
+    # Stands for a machine without libEGL: the loader of shared libraries does not find it.
+    (tmp_path / 'sitecustomize.py').write_text(
+        'import ctypes\n'
+        'load = ctypes.CDLL.__init__\n'
+        'def refuse(self, name, *args, **kwargs):\n'
+        '    if name and "EGL" in str(name):\n'
+        '        raise OSError("libEGL.so.1: cannot open shared object file")\n'
+        '    load(self, name, *args, **kwargs)\n'
+        'ctypes.CDLL.__init__ = refuse\n')
+    path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    done = subprocess.run(
+        [sys.executable, '-m', 'wm_ros.ros.so101_sim_node'], capture_output=True, text=True,
+        env={**os.environ, 'PYTHONPATH': path, 'MUJOCO_GL': 'egl'}, timeout=60)
+    assert done.returncode == 1
+    assert 'libegl1 and libgl1-mesa-dri' in done.stderr
+    assert 'Traceback' not in done.stderr
