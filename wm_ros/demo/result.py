@@ -39,6 +39,8 @@ class DemoResult:
     :param unverified_releases: commands on the controller's topic for which the observer saw
         neither a matching verdict nor a measured position to hold.
     :param frames_per_s: predicted frames over the time from chunk to frames, on the wire.
+    :param emergency_stops: episodes in which the gate latched its emergency stop; the conductor
+        cleared it for the next one.
     :param missed: hazardous commands that were released.
     """
 
@@ -64,6 +66,7 @@ class DemoResult:
     false_vetoes: int
     veto_precision_pct: float | None
     missed: int
+    emergency_stops: int
     refused_by: dict[str, int] = field(default_factory=dict)
     unverified: tuple[str, ...] = ()
     duration_s: float = 0.0
@@ -118,6 +121,7 @@ def make_result(events: Sequence[Event], *, mode: str, seed: int,
                             / sum(e['predict_s'] for e in drawn)) if drawn else None,
         mode=mode, seed=seed, harmless_commands=len(harmless),
         hazardous_commands=len(gated) - len(harmless),
+        emergency_stops=end.get('emergency_stops', 0),
         missed=len(gated) - len(harmless) - len(rightly),
         refused_by=dict(Counter(_cause(e) for e in refused)), duration_s=round(duration_s, 1))
 

@@ -69,6 +69,7 @@ class Conductor:
         self._ungated_frames: dict[tuple[int, int], np.ndarray] = {}
         self._has_veto = False
         self._is_gate_active = False
+        self._num_stops = 0
 
     def run(self) -> None:
         """
@@ -93,7 +94,8 @@ class Conductor:
         self._observer.settle(is_final=True)
         state, ledger = self._observer.state, self._observer.ledger
         emit('end', unverified=ledger.unverified, num_releases=ledger.num_releases,
-             num_holds=ledger.num_holds, vetoed=state.vetoed if state else 0,
+             num_holds=ledger.num_holds, emergency_stops=self._num_stops,
+             vetoed=state.vetoed if state else 0,
              deadline_misses=state.deadline_missed if state else 0)
 
     def _run_episode(self, phase: str, episode: int) -> None:
@@ -144,9 +146,17 @@ class Conductor:
             last = f'; the last verdict says: {verdict.message}' if verdict else ''
             return f'the gate does not arm: {words}{last}; is the machine busy with other work?'
 
-        self._wire.wait(
-            lambda: self._observer.state is not None and self._observer.state.state in _READY,
-            _ARM_TIMEOUT_S, complaint)
+        self._wire.wait(lambda: self._state() != 0, _ARM_TIMEOUT_S, complaint)
+        if self._state() == GateState.ESTOP:
+            # Latched in the episode before; the scene is new, so its cause is gone.
+            self._num_stops += 1
+            self._wire.trigger(f'{GATE}/clear_emergency_stop')
+        self._wire.wait(lambda: self._state() in _READY, _ARM_TIMEOUT_S, complaint)
+
+    def _state(self) -> int:
+        """Return the gate's state since it was activated, 0 before it has spoken."""
+        state = self._observer.state
+        return state.state if state is not None and state.state != GateState.INACTIVE else 0
 
     def _keep_frames(self, episode: int, index: int, sent: Sent) -> None:
         """Remember what happened without the gate, a frame each tenth of a second."""
