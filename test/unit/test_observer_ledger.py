@@ -132,6 +132,18 @@ def test_a_hold_is_one_point_where_the_arm_was_measured():
     assert (ledger.num_holds, ledger.unverified) == (1, [])
 
 
+def test_a_hold_is_recognised_long_after_the_joints_it_was_made_of():
+    """Holds were judged after two seconds of newer joint states had replaced theirs."""
+    ledger = Ledger()
+    ledger.take_joints(NAMES, START, SECOND)
+    hold = Trajectory(joint_names=NAMES, positions=START[None], times=np.array([0.1]))
+    ledger.take_output(hold, SECOND + 20 * MS)
+    for index in range(200):
+        ledger.take_joints(NAMES, START + 1.0, SECOND + (index + 2) * 20 * MS)
+    ledger.settle(10 * SECOND)
+    assert (ledger.num_holds, ledger.unverified) == (1, [])
+
+
 @pytest.mark.parametrize(('offset', 'late_ns'), [(0.2, 20 * MS), (0.0, 400 * MS)])
 def test_one_point_elsewhere_or_long_after_is_no_hold(offset, late_ns):
     ledger = Ledger()

@@ -20,6 +20,7 @@ from wm_ros.gate.digest import digest_trajectory
 _TRAJECTORY = CommandInterface.JOINT_TRAJECTORY
 _POSITION_TOLERANCE = 1e-6
 _TIME_TOLERANCE = 2e-6
+_HOLD_WINDOW_NS = 250_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +55,7 @@ class Passage:
 class _Output:
     trajectory: Trajectory
     received_ns: int
+    joints: list[tuple[int, tuple[str, ...], NDArray[np.float64]]]
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +67,7 @@ class Ledger:
     ``settle`` is told that what led to it must have come in.
 
     :param hold_tolerance_rad: a one-point command this near to where the arm was measured
-        within the last tenth of a second is a hold.
+        within a quarter of a second, the oldest joints that a gate may hold at, is a hold.
     """
 
     hold_tolerance_rad: float = 0.1
@@ -74,7 +76,7 @@ class Ledger:
     num_releases: int = 0
     unverified: list[str] = field(default_factory=list)
     _outputs: list[_Output] = field(default_factory=list)
-    _joints: deque = field(default_factory=lambda: deque(maxlen=100))
+    _joints: deque = field(default_factory=lambda: deque(maxlen=25))
 
     def take_command(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command of the policy."""
@@ -109,7 +111,8 @@ class Ledger:
 
     def take_output(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command on the controller's topic; ``settle`` judges it."""
-        self._outputs.append(_Output(trajectory, received_ns))
+        # Kept with it: when it is judged, newer samples have long replaced these.
+        self._outputs.append(_Output(trajectory, received_ns, list(self._joints)))
 
     def settle(self, before_ns: int) -> None:
         """Judge what came on the controller's topic before ``before_ns``."""
@@ -130,9 +133,9 @@ class Ledger:
     def _is_hold(self, output: _Output) -> bool:
         if len(output.trajectory.times) != 1:
             return False
-        # The joints that the gate measured came up to a few periods before its hold.
-        for received_ns, names, positions in self._joints:
-            if abs(output.received_ns - received_ns) < 150_000_000 and (
+        # Samples may come in after the hold that was made of them.
+        for received_ns, names, positions in (*output.joints, *self._joints):
+            if abs(output.received_ns - received_ns) < _HOLD_WINDOW_NS and (
                     set(names) == set(output.trajectory.joint_names)):
                 columns = [names.index(name) for name in output.trajectory.joint_names]
                 error = np.abs(output.trajectory.positions[0] - positions[columns])
