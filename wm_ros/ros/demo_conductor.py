@@ -70,6 +70,7 @@ class Conductor:
         self._has_veto = False
         self._is_gate_active = False
         self._num_stops = 0
+        self._is_same_so_far = True
 
     def run(self) -> None:
         """
@@ -106,6 +107,7 @@ class Conductor:
             self._wire.spin_for(0.1)
         self._stage.reset(self._plan.first_seed + episode,
                           GATED_TOPIC if is_gated else UNGATED_TOPIC)
+        self._is_same_so_far = True
         if is_gated:
             self._arm_gate()
         count = 0
@@ -132,6 +134,7 @@ class Conductor:
         record = make_record(phase, episode, index, sent)
         if not self._has_veto and record.decision in ('VETO', 'ABSTAIN'):
             self._has_veto = self._save_veto(record, sent)
+        self._is_same_so_far = self._is_same_so_far and record.is_released
         return record
 
     def _arm_gate(self) -> None:
@@ -176,7 +179,10 @@ class Conductor:
         if prediction is None or not prediction.frames:
             return False
         newest = verdict.observation_stamp_ns
-        happened = self._ungated_frames.get((record.episode, record.index), self._camera.at([]))
+        # After a refusal the same move starts elsewhere, and is no longer the same command.
+        happened = self._camera.at([])
+        if self._is_same_so_far:
+            happened = self._ungated_frames.get((record.episode, record.index), happened)
         if len(happened):
             steps = np.rint(np.array(prediction.offsets) * 1e9 / _STEP_NS).astype(int)
             happened = happened[np.clip(steps, 0, _NUM_STEPS - 1)]
