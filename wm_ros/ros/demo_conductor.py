@@ -92,6 +92,8 @@ class Conductor:
         self._observer.clear()
         for episode in range(self._plan.episodes):
             self._run_episode('gated', episode)
+        # Whatever was said on the wire has come in after this.
+        self._wire.spin_for(1.0)
         self._observer.settle(is_final=True)
         state, ledger = self._observer.state, self._observer.ledger
         emit('end', unverified=ledger.unverified, num_releases=ledger.num_releases,

@@ -18,8 +18,6 @@ from wm_ros.ros.gate_messages import message_to_verdict
 from wm_ros.ros.observer_ledger import Ledger
 from wm_ros.ros.predictor_messages import message_to_trajectory
 
-# How long the chunk and the verdict of a release may still be on their way.
-SETTLE_NS = 300_000_000
 # A listener must not lose what a depth of 1 would replace.
 _LISTEN = QoSProfile(depth=100)
 
@@ -66,11 +64,11 @@ class Observer(Node):
 
     def settle(self, *, is_final: bool = False) -> None:
         """
-        Judge the releases whose history must be complete.
+        Judge what came on the controller's topic.
 
-        :param is_final: judge all of them.
+        :param is_final: nothing is on its way any more (see ``Ledger.settle``).
         """
-        self.ledger.settle(time.time_ns() + (SETTLE_NS if is_final else -SETTLE_NS))
+        self.ledger.settle(is_final=is_final)
 
     def _listen(self, kind: type, topic: str, take: Callable[[Any, int], None],
                 profile: QoSProfile = _LISTEN) -> None:

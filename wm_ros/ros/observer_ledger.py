@@ -21,6 +21,8 @@ _TRAJECTORY = CommandInterface.JOINT_TRAJECTORY
 _POSITION_TOLERANCE = 1e-6
 _TIME_TOLERANCE = 2e-6
 _HOLD_WINDOW_NS = 250_000_000
+# Receipt is stamped by one thread a topic; on a busy machine they run out of step by this much.
+_ORDER_TOLERANCE_NS = 100_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -63,8 +65,8 @@ class Ledger:
     """
     Everything seen since the last ``clear``; not thread-safe, belongs to the executor's thread.
 
-    Topics have no common order, so a command on the controller's topic is judged only when
-    ``settle`` is told that what led to it must have come in.
+    Topics have no common order, so a command on the controller's topic counts as unverified only
+    when ``settle`` is told that whatever led to it must have come in.
 
     :param hold_tolerance_rad: a one-point command this near to where the arm was measured
         within a quarter of a second, the oldest joints that a gate may hold at, is a hold.
@@ -76,33 +78,34 @@ class Ledger:
     num_releases: int = 0
     unverified: list[str] = field(default_factory=list)
     _outputs: list[_Output] = field(default_factory=list)
+    _chunks: dict[bytes, list[tuple[int, NDArray[np.float64], int]]] = field(
+        default_factory=dict)
+    _verdicts: dict[int, tuple[Verdict, int]] = field(default_factory=dict)
+    _predictions: dict[int, tuple[int, int]] = field(default_factory=dict)
     _joints: deque = field(default_factory=lambda: deque(maxlen=25))
 
     def take_command(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command of the policy."""
         digest = digest_trajectory(trajectory, _TRAJECTORY)
         self.passages.append(Passage(digest, trajectory, received_ns))
+        self._join()
 
     def take_chunk(self, chunk_id: int, trajectory: Trajectory, start: NDArray[np.float64],
                    received_ns: int) -> None:
         """Note a chunk; its digest is computed here, what the message claims does not count."""
         digest = digest_trajectory(trajectory, _TRAJECTORY)
-        passage = next((p for p in reversed(self.passages)
-                        if p.digest == digest and not p.chunk_id), None)
-        if passage is not None:
-            passage.chunk_id, passage.chunk_ns, passage.start = chunk_id, received_ns, start
+        self._chunks.setdefault(digest, []).append((chunk_id, start, received_ns))
+        self._join()
 
     def take_verdict(self, verdict: Verdict, received_ns: int) -> None:
-        """Note a verdict."""
-        passage = self._by_chunk(verdict.chunk_id)
-        if passage is not None and passage.verdict is None:
-            passage.verdict, passage.verdict_ns = verdict, received_ns
+        """Note a verdict; of two on one chunk the first counts."""
+        self._verdicts.setdefault(verdict.chunk_id, (verdict, received_ns))
+        self._join()
 
     def take_prediction(self, chunk_id: int, num_frames: int, received_ns: int) -> None:
         """Note predicted frames."""
-        passage = self._by_chunk(chunk_id)
-        if passage is not None:
-            passage.prediction_ns, passage.num_frames = received_ns, num_frames
+        self._predictions[chunk_id] = (num_frames, received_ns)
+        self._join()
 
     def take_joints(self, names: tuple[str, ...], positions: NDArray[np.float64],
                     received_ns: int) -> None:
@@ -114,21 +117,39 @@ class Ledger:
         # Kept with it: when it is judged, newer samples have long replaced these.
         self._outputs.append(_Output(trajectory, received_ns, list(self._joints)))
 
-    def settle(self, before_ns: int) -> None:
-        """Judge what came on the controller's topic before ``before_ns``."""
-        due = [output for output in self._outputs if output.received_ns < before_ns]
-        self._outputs = [o for o in self._outputs if o.received_ns >= before_ns]
-        for output in due:
+    def settle(self, *, is_final: bool = False) -> None:
+        """
+        Judge what came on the controller's topic.
+
+        What cannot be shown to be right yet is kept, because what shows it may still be on its
+        way to this listener.
+
+        :param is_final: nothing is on its way any more; what is left is unverified.
+        """
+        pending = []
+        for output in self._outputs:
             if self._is_hold(output):
                 self.num_holds += 1
                 continue
-            self.num_releases += 1
             problem = self._judge_release(output)
+            if problem and not is_final:
+                pending.append(output)
+                continue
+            self.num_releases += 1
             if problem:
                 self.unverified.append(problem)
+        self._outputs = pending
 
-    def _by_chunk(self, chunk_id: int) -> Passage | None:
-        return next((p for p in self.passages if p.chunk_id == chunk_id and chunk_id), None)
+    def _join(self) -> None:
+        """Join chunks, verdicts and predictions to commands, in whatever order they came."""
+        for passage in self.passages:
+            if not passage.chunk_id and self._chunks.get(passage.digest):
+                passage.chunk_id, passage.start, passage.chunk_ns = (
+                    self._chunks[passage.digest].pop(0))
+            if passage.verdict is None and passage.chunk_id in self._verdicts:
+                passage.verdict, passage.verdict_ns = self._verdicts[passage.chunk_id]
+            if passage.chunk_id in self._predictions:
+                passage.num_frames, passage.prediction_ns = self._predictions[passage.chunk_id]
 
     def _is_hold(self, output: _Output) -> bool:
         if len(output.trajectory.times) != 1:
@@ -149,22 +170,26 @@ class Ledger:
             if passage.received_ns > output.received_ns or not follows(
                     output.trajectory, passage):
                 continue
-            if passage.release_ns:
+            if passage.release_ns not in (0, output.received_ns):
                 return f'command {passage.digest.hex()[:8]} was released twice'
             passage.release_ns = output.received_ns
-            return _objection(passage, output.received_ns)
+            return _objection(passage)
         return (f'a command of {len(output.trajectory.times)} points that is neither a hold nor '
                 'the beginning of a command that was sent')
 
 
-def _objection(passage: Passage, released_ns: int) -> str:
+def _objection(passage: Passage) -> str:
     verdict, name = passage.verdict, f'command {passage.digest.hex()[:8]}'
+    released_ns = passage.release_ns
     if verdict is None:
         return f'{name} was released without a verdict'
     if verdict.digest != passage.digest:
         return f'{name} was released on a verdict about digest {verdict.digest.hex()[:8]}'
     if verdict.decision not in (Decision.OK, Decision.SLOW):
         return f'{name} was released on a verdict {verdict.decision.name}'
+    if passage.verdict_ns > released_ns + _ORDER_TOLERANCE_NS:
+        late_ms = (passage.verdict_ns - released_ns) / 1e6
+        return f'{name} was released {late_ms:.1f} ms before its verdict'
     if released_ns > verdict.valid_until_ns:
         late_ms = (released_ns - verdict.valid_until_ns) / 1e6
         return f'{name} was released {late_ms:.1f} ms after its verdict had expired'
