@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wm_ros.demo.config import DemoConfig
-from wm_ros.demo.processes import Processes, free_domain_id
+from wm_ros.demo.processes import Processes, reserved_domain_id
 from wm_ros.demo.result import make_result
 from wm_ros.demo.sheet import VetoPictures, draw_sheet, write_sheet
 from wm_ros.demo.table import make_table
@@ -125,5 +125,11 @@ def test_processes_end_even_if_they_ignore_an_interrupt(tmp_path, monkeypatch):
     assert time.monotonic() - begin < 30
 
 
-def test_a_free_domain_is_one_that_ros_may_use():
-    assert 1 <= free_domain_id() <= 100
+def test_a_reserved_domain_is_given_to_one_only(monkeypatch):
+    monkeypatch.setattr('wm_ros.demo.processes._DOMAINS', range(90, 101))
+    monkeypatch.setattr('random.sample', lambda domains, _count: list(domains))
+    with reserved_domain_id() as first, reserved_domain_id() as second:
+        assert first != second
+    monkeypatch.setattr('wm_ros.demo.processes._DOMAINS', ())
+    with pytest.raises(WorldModelError, match='every ROS domain'), reserved_domain_id():
+        pass

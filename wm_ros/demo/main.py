@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from wm_ros.demo.config import DemoConfig
-from wm_ros.demo.processes import Processes, free_domain_id, ros_environment
+from wm_ros.demo.processes import Processes, reserved_domain_id, ros_environment
 from wm_ros.demo.result import DemoResult, Event, is_refused, make_result
 from wm_ros.demo.sheet import draw_sheet, read_pictures, write_sheet
 from wm_ros.demo.table import make_table
@@ -42,9 +42,9 @@ def run_demo(config: DemoConfig, console: Console | None = None) -> DemoResult:
     begin = time.monotonic()
     check_checkpoint(config.checkpoint)
     log_directory = config.output_directory / 'logs'
-    environment = ros_environment(free_domain_id(), _config_file('fastdds.xml'))
-    with tempfile.TemporaryDirectory() as scratch, Processes(
-            log_directory, environment) as processes:
+    profile = _config_file('fastdds.xml')
+    with tempfile.TemporaryDirectory() as scratch, reserved_domain_id() as domain_id, Processes(
+            log_directory, ros_environment(domain_id, profile)) as processes:
         frames_path = Path(scratch) / 'veto.npz'
         conductor = start_all(processes, config, frames_path)
         events = _follow(conductor, processes, config, console)

@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from wm_ros.errors import WorldModelError
 
 _STOP_TIMEOUT_S = 5.0
+_LOCK_PORT_BASE = 32768
 _TAIL_LINES = 12
 # RTPS: ports of domain d begin here; above domain 100 they meet Linux's ephemeral ports.
 _PORT_BASE, _PORT_STEP, _FIRST_UNICAST, _DOMAINS = 7400, 250, 10, range(1, 101)
@@ -115,7 +116,7 @@ def ros_environment(domain_id: int, dds_profile: Path) -> dict[str, str]:
     """
     Return this process's environment with a ROS graph of its own on this host.
 
-    :param domain_id: from ``free_domain_id``.
+    :param domain_id: from ``reserved_domain_id``.
     :param dds_profile: used unless the user has chosen one; without it pictures are lost.
     """
     return {
@@ -124,18 +125,24 @@ def ros_environment(domain_id: int, dds_profile: Path) -> dict[str, str]:
         'PYTHONUNBUFFERED': '1', 'OMP_NUM_THREADS': '1'}
 
 
-def free_domain_id() -> int:
+@contextlib.contextmanager
+def reserved_domain_id() -> Iterator[int]:
     """
-    Return a ROS domain in which nobody on this host takes part.
+    Reserve a ROS domain in which nobody on this host takes part.
+
+    A TCP port says to others who start that it is taken, as ROS's own domain_coordinator does it;
+    a UDP port of the domain itself says whether somebody is there who reserved nothing.
 
     :raises WorldModelError: if there is none.
     """
     for domain in random.sample(_DOMAINS, len(_DOMAINS)):
-        port = _PORT_BASE + _PORT_STEP * domain + _FIRST_UNICAST
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as lock:
             try:
-                probe.bind(('', port))
+                lock.bind(('', _LOCK_PORT_BASE + domain))
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind(('', _PORT_BASE + _PORT_STEP * domain + _FIRST_UNICAST))
             except OSError:
                 continue
-        return domain
+            yield domain
+            return
     raise WorldModelError('every ROS domain from 1 to 100 is in use on this host')

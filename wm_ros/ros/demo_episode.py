@@ -158,7 +158,7 @@ class Stage:
         self.has_collided = self.has_collided or message.hazard
 
     def _on_joints(self, message: JointState) -> None:
-        self._speed = float(np.abs(message.velocity).max())
+        self._speed = float(np.abs(message.velocity).max(initial=0.0))
 
 
 def is_permission(verdict: Verdict) -> bool:
