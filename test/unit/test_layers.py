@@ -173,7 +173,7 @@ def our_files() -> list[Path]:
     for folder, pattern in (('wm_ros', '*.py'), ('test', '*.py'), ('launch', '*.py'),
                             ('scripts', '*'), ('config', '*'), ('requirements', '*.txt')):
         paths += [path for path in sorted((ROOT / folder).rglob(pattern))
-                  if path.is_file() and path.suffix not in ('.pyc', '.png')]
+                  if path.is_file() and path.suffix not in ('.pyc', '.png', '.json')]
     return paths
 
 
