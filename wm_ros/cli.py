@@ -79,10 +79,11 @@ def train(arguments: argparse.Namespace) -> None:
     from wm_ros.training.trainer import LOG_EVERY, build_trainer
     settings = _settings(arguments, TrainConfig)
     start = _start_model(arguments.init) if arguments.init else None
+    geometry = _read_geometry(arguments.geometry) if arguments.geometry else None
     with _progress() as progress:
         loading = progress.add_task('reading episodes', total=None)
         trainer, windows = build_trainer(
-            arguments.data, arguments.out, settings, start=start,
+            arguments.data, arguments.out, settings, start=start, geometry=geometry,
             on_load=lambda done, total: progress.update(loading, completed=done, total=total))
         if trainer.step:
             progress.console.print(f'resuming at step {trainer.step}')
@@ -146,7 +147,8 @@ def export(arguments: argparse.Namespace) -> None:
     from wm_ros.training.exporting import write_checkpoint
     from wm_ros.training.trainer import build_trainer
     trainer, windows = build_trainer(
-        arguments.data, arguments.run_directory, _settings(arguments, TrainConfig))
+        arguments.data, arguments.run_directory, _settings(arguments, TrainConfig),
+        geometry=_read_geometry(arguments.geometry) if arguments.geometry else None)
     if not trainer.step:
         raise WorldModelError(f'{arguments.run_directory}: no training state there; '
                               "give the --out of 'wm-ros train'")
@@ -220,6 +222,8 @@ def _add_train(verbs: Any) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--geometry', type=Path,
+                        help='JSON of links and camera, such as config/so101_geometry.json')
     parser.add_argument('--config', type=Path, help='YAML file of training settings')
     parser.add_argument('--steps', type=_positive)
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='sets',
@@ -272,6 +276,16 @@ def _start_model(name: str) -> Any:
     from wm_ros.inference.weights import load_model
     checkpoint = load_checkpoint(resolve_checkpoint(name))
     return load_model(checkpoint.directory / WEIGHTS_FILE, checkpoint.config)
+
+
+def _read_geometry(path: Path) -> Any:
+    import json
+
+    from wm_ros.world_model.geometry import geometry_from_dict
+    try:
+        return geometry_from_dict(json.loads(path.read_text(encoding='utf-8')))
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from error
 
 
 def _settings(arguments: argparse.Namespace, kind: type[Any]) -> Any:

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from wm_ros.inference.checkpoint import (
-    DEFAULT_NAME, MODEL_CARD_FILE, load_checkpoint, resolve_checkpoint)
+    DEFAULT_NAME,
+    MODEL_CARD_FILE,
+    load_checkpoint,
+    resolve_checkpoint,
+)
 from wm_ros.inference.engine import CheckInput, make_engine
 
 MOST_BYTES = 20_000_000

@@ -2,16 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated arm without ROS: physics, contacts, rehearsal, seeds."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+# First of all: it chooses how MuJoCo draws where there is no display.
+import wm_ros.simulation  # noqa: F401, I001
 
 pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
 
 from wm_ros.simulation.assets import cluster_vertices  # noqa: E402
 from wm_ros.simulation.collect import episode_seed, simulate_episode  # noqa: E402
+from wm_ros.simulation.describe import so101_geometry  # noqa: E402
 from wm_ros.simulation.play import Play, minimum_jerk, pose_pool  # noqa: E402
 from wm_ros.simulation.robot import TIMESTEP_S, So101Simulation  # noqa: E402
-from wm_ros.simulation.scene import Scene, SceneObject, sample_scene  # noqa: E402
+from wm_ros.simulation.scene import (  # noqa: E402
+    JOINT_NAMES,
+    Scene,
+    SceneObject,
+    sample_scene,
+)
+from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
 
 EMPTY = Scene(objects=(), table_rgb=(0.5, 0.5, 0.5), light=1.0, light_position=(0.2, 0.0, 1.0))
 
@@ -122,3 +135,30 @@ def test_clustering_keeps_the_outline():
     np.testing.assert_allclose(points.min(0), 0.0005, atol=1e-6)
     # The third face falls on the first, the fourth becomes a line.
     assert len(kept) == 2
+
+
+def test_the_geometry_file_describes_the_simulated_arm():
+    torch = pytest.importorskip('torch', reason="needs the train extra: 'wm_ros[train]'")
+    from wm_ros.world_model.pose_map import GeometricPoseMap
+    path = Path(__file__).resolve().parents[2] / 'config' / 'so101_geometry.json'
+    geometry = geometry_from_dict(json.loads(path.read_text()))
+    assert geometry == so101_geometry()
+    sim = So101Simulation(EMPTY)
+    pose = np.array([0.4, -0.3, 0.5, 0.2, -0.6, 0.7])
+    sim.place(pose)
+    joints = torch.tensor(pose, dtype=torch.float32)[None, None]
+    found = GeometricPoseMap(geometry, (18, 24)).arm_points(joints)[0, 0].numpy()
+    bodies = [int(sim.model.joint(name).bodyid[0]) for name in JOINT_NAMES]
+    for point, link, local in zip(found, geometry.point_links, geometry.points, strict=True):
+        body = bodies[link]
+        place = sim.data.xpos[body] + sim.data.xmat[body].reshape(3, 3) @ np.array(local)
+        np.testing.assert_allclose(point, place, atol=1e-5)
+
+
+def test_clearance_is_the_distance_to_the_nearest_thing():
+    poses, tips = pose_pool()
+    reach = poses[np.flatnonzero((tips[:, 0] > 0.25) & (tips[:, 2] < 0.1))[0]]
+    sim = So101Simulation(object_ahead(reach))
+    assert sim.clearance() == pytest.approx(0.1)
+    sim.place(reach)
+    assert sim.clearance() < 0.001

@@ -25,6 +25,7 @@ from wm_ros.world_model.config import ModelConfig
 
 # How far a frame may be from the moment it stands for, in steps.
 SLOP_STEPS = 0.3
+MAX_OBSTACLES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,6 +44,8 @@ class Windows:
         horizon.
     :param hazard_kind: bit mask of the first hazard's kinds, uint8 (W,).
     :param clearance: least clearance within each step, float32 (W, H), m; NaN if not known.
+    :param obstacles: what stands on the table as uprights (x, y, radius, top), float32 (W, K, 4),
+        m; a radius of zero is none, NaN is not known.
     :param in_contact: a hazard within one step before the anchor, bool (W,).
     :param episode: which episode a window is of, int64 (W,).
     """
@@ -57,6 +60,7 @@ class Windows:
     hazard_time_s: NDArray[np.float32]
     hazard_kind: NDArray[np.uint8]
     clearance: NDArray[np.float32]
+    obstacles: NDArray[np.float32]
     in_contact: NDArray[np.bool_]
     episode: NDArray[np.int64]
 
@@ -101,6 +105,7 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
         actions=episode.setpoints[then][:, :, order], joints=episode.positions[then][:, :, order],
         hazard_time_s=hazard_time, hazard_kind=hazard_kind,
         clearance=_least_clearance(episode, now, then),
+        obstacles=_obstacles(episode, stamps[keep]),
         in_contact=_in_contact(episode, stamps[keep], step_ns),
         episode=np.full(len(keep), number, np.int64))
 
@@ -140,7 +145,7 @@ def join_windows(parts: list[Windows]) -> Windows:
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ('frames', 'positions', 'velocities', 'actions', 'joints', 'hazard_time_s',
-                     'hazard_kind', 'clearance', 'in_contact', 'episode')}
+                     'hazard_kind', 'clearance', 'obstacles', 'in_contact', 'episode')}
     for name in ('context', 'future'):
         joined[name] = np.concatenate([
             getattr(part, name) + offset for part, offset in zip(parts, offsets, strict=True)])
@@ -203,6 +208,27 @@ def _least_clearance(episode: Episode, now: NDArray[np.int64], then: NDArray[np.
     for place in np.ndindex(*then.shape):
         least[place] = episode.clearance[starts[place] + 1:then[place] + 1].min(initial=np.inf)
     return np.where(np.isinf(least), np.nan, least).astype(np.float32)
+
+
+def _obstacles(episode: Episode, starts: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the objects of the recorded scene while nothing has touched them."""
+    found = np.full((len(starts), MAX_OBSTACLES, 4), np.nan, np.float32)
+    scene = episode.info.get('scene')
+    if scene is None or len(scene['objects']) > MAX_OBSTACLES:
+        return found
+    rows = np.flatnonzero(episode.hazards)
+    touched = episode.joint_stamps_ns[rows[0]] if rows.size else starts.max(initial=0) + 1
+    uprights = np.zeros((MAX_OBSTACLES, 4), np.float32)
+    for index, item in enumerate(scene['objects']):
+        first, second, third = item['size']
+        if item['shape'] == 'box':
+            # The disc of the same area as the box's footprint.
+            radius, top = 2 * np.sqrt(first * second / np.pi), 2 * third
+        else:
+            radius, top = first, 2 * (second + (first if item['shape'] == 'capsule' else 0))
+        uprights[index] = *item['position'], radius, top
+    found[starts < touched] = uprights
+    return found
 
 
 def _in_contact(episode: Episode, starts: NDArray[np.int64], step_ns: int) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ Letters: B batch, T context frames, H steps, J joints, h w image.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,20 @@ def risk_from_logits(logits: NDArray[np.float32]
     members = 1 / (1 + np.exp(-logits.astype(np.float64)))
     risk = np.maximum.accumulate(members.mean(-1), axis=-1)
     return risk.astype(np.float32), members.std(-1).astype(np.float32)
+
+
+def split_outputs(logits: NDArray[np.float32], joints: NDArray[np.float32], *latents: Any
+                  ) -> list[CheckOutput]:
+    """
+    Return one output for each of a batch.
+
+    :param logits: float32 (B, H, M).
+    :param joints: float32 (B, H, J), rad.
+    :param latents: what the engine needs to decode, each with the batch in front.
+    """
+    risk, spread = risk_from_logits(logits)
+    return [CheckOutput(risk[i], spread[i], joints[i], tuple(part[i] for part in latents))
+            for i in range(len(logits))]
 
 
 def make_engine(name: str, checkpoint: Checkpoint, *, device: str = 'cpu', num_threads: int = 1

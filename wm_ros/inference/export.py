@@ -13,10 +13,11 @@ from wm_ros.inference.checkpoint import GRAPH_FILES
 from wm_ros.inference.graphs import DecodeGraph, EncodeGraph, PredictGraph
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.model import WorldModel
+from wm_ros.world_model.pose_map import HEIGHTS_M, NUM_CHANNELS
 
 OPSET = 20
-_OUTPUTS = {'encode': ('tokens', 'detail', 'last'),
-            'predict': ('hazard_logits', 'joints', 'latents'), 'decode': ('frame',)}
+_OUTPUTS = {'encode': ('tokens', 'detail', 'last', 'obstacles'),
+            'predict': ('hazard_logits', 'joints', 'latents', 'maps'), 'decode': ('frame',)}
 
 
 def export_graphs(model: WorldModel, directory: Path) -> None:
@@ -33,7 +34,7 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
     """Return random inputs of each graph by name, of the right shapes."""
     rng = torch.Generator().manual_seed(0)
     rows, columns = config.grid
-    height, width, patch = config.image_height, config.image_width, config.patch_px
+    height, width = config.image_height, config.image_width
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(batch, *shape, generator=rng)
@@ -42,12 +43,15 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
     return {
         'encode': {'images': images.to(torch.uint8)},
         'predict': {
-            'tokens': normal(rows * columns, config.dim), 'positions': normal(config.num_joints),
+            'tokens': normal(rows * columns, config.dim),
+            'obstacles': normal(len(HEIGHTS_M), *config.detail_grid),
+            'positions': normal(config.num_joints),
             'velocities': normal(config.num_joints),
             'actions': normal(config.horizon, config.num_joints)},
         'decode': {
             'latents': normal(rows * columns, config.dim),
-            'detail': normal(config.stem_dim, height // patch, width // patch),
+            'maps': normal(NUM_CHANNELS, *config.detail_grid).sigmoid(),
+            'detail': normal(config.stem_dim, *config.detail_grid),
             'last': normal(3, height, width).sigmoid()}}
 
 

@@ -21,12 +21,12 @@ class EncodeGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """
         Encode frames.
 
         :param images: RGB uint8 (B, T, h, w, 3), oldest first.
-        :returns: tokens, detail and last frame, see ``world_model.model.Context``.
+        :returns: tokens, detail, last frame and obstacles, see ``world_model.model.Context``.
         """
         return tuple(self.model.encode(images.permute(0, 1, 4, 2, 3).float() / 255))
 
@@ -38,10 +38,11 @@ class PredictGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens: Tensor, positions: Tensor, velocities: Tensor, actions: Tensor
-                ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return hazard logits, joints and latents, see ``world_model.model.Consequence``."""
-        return tuple(self.model.predict(tokens, positions, velocities, actions)[:3])
+    def forward(self, tokens: Tensor, obstacles: Tensor, positions: Tensor, velocities: Tensor,
+                actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return hazard logits, joints, latents and maps, see ``model.Consequence``."""
+        return tuple(self.model.predict(
+            tokens, obstacles, positions, velocities, actions)[:4])
 
 
 class DecodeGraph(nn.Module):
@@ -51,12 +52,13 @@ class DecodeGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, latents: Tensor, detail: Tensor, last: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, maps: Tensor, detail: Tensor, last: Tensor) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
+        :param maps: float32 (B, C, rows, columns).
         :returns: RGB uint8 (B, h, w, 3).
         """
-        frame = self.model.decode(latents, Context(latents, detail, last))
+        frame = self.model.decode(latents, maps, Context(latents, detail, last, maps))
         return (frame.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)

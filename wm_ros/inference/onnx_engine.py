@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import Checkpoint
-from wm_ros.inference.engine import CheckInput, CheckOutput, risk_from_logits
+from wm_ros.inference.engine import CheckInput, CheckOutput, split_outputs
 from wm_ros.world_model.config import ModelConfig
 
 
@@ -53,24 +53,22 @@ class OnnxEngine:
         """Predict several chunks in one pass."""
         images = np.stack([item.images for item in inputs])
         try:
-            tokens, detail, last = self._encode.run(None, {'images': images})
-            logits, joints, latents = self._predict.run(None, {
-                'tokens': tokens,
+            tokens, detail, last, obstacles = self._encode.run(None, {'images': images})
+            logits, joints, latents, maps = self._predict.run(None, {
+                'tokens': tokens, 'obstacles': obstacles,
                 'positions': np.stack([item.joint_positions for item in inputs]),
                 'velocities': np.stack([item.joint_velocities for item in inputs]),
                 'actions': np.stack([item.actions for item in inputs])})
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'onnxruntime failed on a check: {error}') from error
-        risk, spread = risk_from_logits(logits)
-        return [CheckOutput(risk[i], spread[i], joints[i], (latents[i], detail[i], last[i]))
-                for i in range(len(inputs))]
+        return split_outputs(logits, joints, latents, maps, detail, last)
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the frames of a check."""
-        latents, detail, last = cast(tuple[NDArray[np.float32], ...], output.latents)
+        latents, maps, detail, last = cast(tuple[NDArray[np.float32], ...], output.latents)
         frames = [self._decode.run(None, {
-            'latents': step[None], 'detail': detail[None], 'last': last[None]})[0][0]
-            for step in latents]
+            'latents': step[None], 'maps': where[None], 'detail': detail[None],
+            'last': last[None]})[0][0] for step, where in zip(latents, maps, strict=True)]
         return np.stack(frames)
 
     def close(self) -> None:

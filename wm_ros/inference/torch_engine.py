@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import WEIGHTS_FILE, Checkpoint
-from wm_ros.inference.engine import CheckInput, CheckOutput, risk_from_logits
+from wm_ros.inference.engine import CheckInput, CheckOutput, split_outputs
 from wm_ros.inference.graphs import DecodeGraph, EncodeGraph, PredictGraph
 from wm_ros.inference.onnx_engine import blank_input
 from wm_ros.inference.weights import load_model
@@ -50,21 +50,21 @@ class TorchEngine:
             return torch.from_numpy(stacked).to(self.device)
 
         try:
-            tokens, detail, last = self._encode(gather('images'))
-            logits, joints, latents = self._predict(
-                tokens, gather('joint_positions'), gather('joint_velocities'), gather('actions'))
+            tokens, detail, last, obstacles = self._encode(gather('images'))
+            logits, joints, latents, maps = self._predict(
+                tokens, obstacles, gather('joint_positions'), gather('joint_velocities'),
+                gather('actions'))
             values, joints = logits.cpu().numpy(), joints.cpu().numpy()
         except RuntimeError as error:
             raise EngineError(f'torch failed on a check: {error}') from error
-        risk, spread = risk_from_logits(values)
-        return [CheckOutput(risk[i], spread[i], joints[i], (latents[i], detail[i], last[i]))
-                for i in range(len(inputs))]
+        return split_outputs(values, joints, latents, maps, detail, last)
 
     @torch.no_grad()
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the frames of a check."""
-        latents, detail, last = cast(tuple[torch.Tensor, ...], output.latents)
-        frames = [self._decode(step[None], detail[None], last[None])[0] for step in latents]
+        latents, maps, detail, last = cast(tuple[torch.Tensor, ...], output.latents)
+        frames = [self._decode(step[None], where[None], detail[None], last[None])[0]
+                  for step, where in zip(latents, maps, strict=True)]
         return torch.stack(frames).cpu().numpy()
 
     def close(self) -> None:

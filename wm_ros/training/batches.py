@@ -26,6 +26,7 @@ class Batch(NamedTuple):
     :param targets: frames of the first few of them, float32 (B, K, 3, h, w).
     :param hazard: happened by each trained step, float32 (B, S).
     :param clearance: within each trained step, float32 (B, S), m; NaN if not known.
+    :param obstacles: uprights as (x, y, radius, top), float32 (B, K, 4), m; NaN if not known.
     :param weight: of the hazard loss for each ensemble member, float32 (B, M).
     """
 
@@ -38,6 +39,7 @@ class Batch(NamedTuple):
     targets: Tensor
     hazard: Tensor
     clearance: Tensor
+    obstacles: Tensor
     weight: Tensor
 
 
@@ -81,6 +83,7 @@ class BatchSampler:
             steps=torch.from_numpy(steps), targets=self._images(decoded, gain),
             hazard=torch.from_numpy(self._hazard[index][:, steps].astype(np.float32)),
             clearance=torch.from_numpy(windows.clearance[index][:, steps]),
+            obstacles=torch.from_numpy(windows.obstacles[index]),
             weight=torch.from_numpy(trust.astype(np.float32)))
 
     def _choose(self, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ class TrainConfig:
     :param frame_weight: of the frame loss.
     :param joint_weight: of the joint loss.
     :param clearance_weight: of the clearance loss, where episodes know it.
+    :param obstacle_weight: of the obstacle loss, where episodes know what stands where.
     :param moving_weight: extra weight of pixels that move.
     :param hazard_share: share of windows with a hazard in a batch.
     :param holdout: every n-th episode is kept for validation.
@@ -44,6 +45,7 @@ class TrainConfig:
     frame_weight: float = 5.0
     joint_weight: float = 1.0
     clearance_weight: float = 1.0
+    obstacle_weight: float = 1.0
     moving_weight: float = 4.0
     hazard_share: float = 0.4
     holdout: int = 25

@@ -11,6 +11,7 @@ from torch import Tensor
 from wm_ros.training.batches import Batch
 from wm_ros.training.config import TrainConfig
 from wm_ros.world_model.model import CLEARANCE_UNIT_M, Context, WorldModel
+from wm_ros.world_model.pose_map import GeometricPoseMap
 
 MOVING_THRESHOLD = 0.06
 
@@ -23,23 +24,27 @@ class Losses(NamedTuple):
     hazard: Tensor
     joint: Tensor
     clearance: Tensor
+    obstacle: Tensor
 
 
 def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Losses:
     """Return the losses of a batch."""
     context = model.encode(batch.images)
     made = model.predict(
-        context.tokens, batch.positions, batch.velocities, batch.actions, batch.steps)
+        context.tokens, context.obstacles, batch.positions, batch.velocities, batch.actions,
+        batch.steps)
     count = batch.targets.shape[1]
     repeated = Context(*(part.repeat_interleave(count, 0) for part in context))
-    frames = model.decode(made.latents[:, :count].flatten(0, 1), repeated)
+    frames = model.decode(
+        made.latents[:, :count].flatten(0, 1), made.maps[:, :count].flatten(0, 1), repeated)
     frame = frame_loss(frames, batch.targets.flatten(0, 1), repeated.last, config.moving_weight)
     hazard = hazard_loss(made.hazard_logits, batch.hazard, batch.weight)
     joint = ((made.joints - batch.joints) / model.actions.std).square().mean()
     clearance = clearance_loss(made.clearance, batch.clearance, batch.weight)
+    obstacle = obstacle_loss(model, context.obstacles, batch.obstacles)
     total = (config.frame_weight * frame + hazard + config.joint_weight * joint
-             + config.clearance_weight * clearance)
-    return Losses(total, frame, hazard, joint, clearance)
+             + config.clearance_weight * clearance + config.obstacle_weight * obstacle)
+    return Losses(total, frame, hazard, joint, clearance, obstacle)
 
 
 def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
@@ -54,6 +59,25 @@ def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: flo
     error = frames - targets
     weight = 1 + moving_weight * moving
     return (weight * (0.5 * error.abs() + 5.0 * error.square())).mean()
+
+
+def obstacle_loss(model: WorldModel, logits: Tensor, obstacles: Tensor) -> Tensor:
+    """
+    Return the cross-entropy of what stands where, zero where it is not known.
+
+    :param logits: float32 (B, heights, rows, columns).
+    :param obstacles: uprights as (x, y, radius, top), float32 (B, K, 4), m; a radius of zero is
+        none, NaN is not known.
+    """
+    if not isinstance(model.pose_map, GeometricPoseMap):
+        return logits.sum() * 0
+    known = obstacles.isfinite().flatten(1).all(1)
+    if not bool(known.any()):
+        return logits.sum() * 0
+    target = model.pose_map.obstacle_map(obstacles[known])
+    # What stands somewhere is a few cells of hundreds: a mean over all would drown it.
+    loss = F.binary_cross_entropy_with_logits(logits[known], target, reduction='none')
+    return (loss * (1 + 9 * target)).mean()
 
 
 def clearance_loss(predicted: Tensor, clearance: Tensor, weight: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from wm_ros.training.losses import Losses, world_model_loss
 from wm_ros.training.metrics import auroc
 from wm_ros.training.state import TrainState, load_state, save_state
 from wm_ros.world_model.config import ModelConfig, config_to_dict
+from wm_ros.world_model.geometry import Geometry
 from wm_ros.world_model.model import WorldModel
 
 LOG_EVERY = 50
@@ -34,7 +35,7 @@ def split_episodes(paths: list[Path], holdout: int) -> tuple[list[Path], list[Pa
     return [p for i, p in enumerate(paths) if i % holdout], paths[::holdout]
 
 
-def infer_config(paths: list[Path], **sizes: int | float) -> ModelConfig:
+def infer_config(paths: list[Path], **sizes: int | float | Geometry | None) -> ModelConfig:
     """Return a config with joints, camera and normalisation taken from up to 100 episodes."""
     episodes = [read_episode(path) for path in paths[:: max(1, len(paths) // 100)]]
     first = episodes[0]
@@ -116,7 +117,8 @@ class Trainer:
                 images = torch.from_numpy(windows.frames[windows.context[part]])
                 context = self.average.encode(images.permute(0, 1, 4, 2, 3).float() / 255)
                 made = self.average.predict(
-                    context.tokens, torch.from_numpy(windows.positions[part]),
+                    context.tokens, context.obstacles,
+                    torch.from_numpy(windows.positions[part]),
                     torch.from_numpy(windows.velocities[part]),
                     torch.from_numpy(windows.actions[part]))
                 scores.append(made.hazard_logits.sigmoid().mean(-1).amax(1).numpy())
@@ -149,7 +151,7 @@ class Trainer:
 
 def build_trainer(data: Path, out: Path, config: TrainConfig, *, start: WorldModel | None = None,
                   on_load: Callable[[int, int], None] = lambda done, total: None,
-                  **sizes: int | float) -> tuple[Trainer, Windows]:
+                  **sizes: int | float | Geometry | None) -> tuple[Trainer, Windows]:
     """
     Load a directory of episodes and return a trainer and its training windows.
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from wm_ros.errors import CheckpointError
+from wm_ros.world_model.geometry import Geometry, geometry_from_dict
 
 FORMAT = 'wm_ros.world_model'
 VERSION = 1
@@ -33,6 +34,7 @@ class ModelConfig:
     :param num_blocks: transformer blocks of the dynamics.
     :param num_heads: attention heads.
     :param num_hazard_heads: M, size of the ensemble.
+    :param geometry: the robot's shape and the camera's place, None where they are not known.
     """
 
     joint_names: tuple[str, ...]
@@ -49,9 +51,10 @@ class ModelConfig:
     token_stride: int = 2
     stem_dim: int = 64
     dim: int = 128
-    num_blocks: int = 3
+    num_blocks: int = 2
     num_heads: int = 4
     num_hazard_heads: int = 4
+    geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
         """Refuse sizes that do not fit each other."""
@@ -78,6 +81,11 @@ class ModelConfig:
         """Rows and columns of the token grid."""
         cell = self.patch_px * self.token_stride
         return self.image_height // cell, self.image_width // cell
+
+    @property
+    def detail_grid(self) -> tuple[int, int]:
+        """Rows and columns of the grid of detailed features."""
+        return self.image_height // self.patch_px, self.image_width // self.patch_px
 
     @property
     def num_joints(self) -> int:
@@ -110,6 +118,8 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
     unknown = sorted(set(content) - known)
     if unknown:
         raise CheckpointError(f'model config has unknown keys {unknown}')
+    if content.get('geometry') is not None:
+        content['geometry'] = geometry_from_dict(content['geometry'])
     for key, value in content.items():
         if isinstance(value, list):
             content[key] = tuple(value)

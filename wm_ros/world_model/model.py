@@ -23,9 +23,15 @@ from torch import Tensor, nn
 
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.layers import Block, ConditionedBlock, ResidualConv, sinusoidal_grid
+from wm_ros.world_model.pose_map import (
+    HEIGHTS_M,
+    NUM_CHANNELS,
+    OUTLINE_CELLS,
+    GeometricPoseMap,
+    LearnedPoseMap,
+)
 
 CLEARANCE_UNIT_M = 0.05
-_SPATIAL_DIM = 16
 _STEM_DIM = 32
 
 
@@ -36,11 +42,14 @@ class Context(NamedTuple):
     :param tokens: float32 (B, N, D).
     :param detail: features at patch resolution, float32 (B, C, h / patch, w / patch).
     :param last: the newest frame, float32 (B, 3, h, w) in [0, 1].
+    :param obstacles: logits that something as high as each of HEIGHTS_M stands where a cell sees
+        the table, float32 (B, heights, h / patch, w / patch).
     """
 
     tokens: Tensor
     detail: Tensor
     last: Tensor
+    obstacles: Tensor
 
 
 class Consequence(NamedTuple):
@@ -50,12 +59,14 @@ class Consequence(NamedTuple):
     :param hazard_logits: that a hazard has happened by each step, float32 (B, S, M).
     :param joints: predicted joint positions, float32 (B, S, J), rad.
     :param latents: float32 (B, S, N, D), for the decoder.
+    :param maps: where the arm will be, float32 (B, S, C, rows, columns), for the decoder.
     :param clearance: predicted clearance, float32 (B, S, M), in units of CLEARANCE_UNIT_M.
     """
 
     hazard_logits: Tensor
     joints: Tensor
     latents: Tensor
+    maps: Tensor
     clearance: Tensor
 
 
@@ -64,7 +75,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        rows, columns = config.grid
+        self.grid = rows, columns = config.grid
         # Half of the way by folding pixels, half by a strided convolution: edges keep their
         # place to a fraction of a patch at a fraction of the cost of full resolution.
         self.fold_px = config.patch_px // 2
@@ -75,7 +86,17 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(ResidualConv(config.stem_dim), ResidualConv(config.stem_dim))
         self.down = nn.Conv2d(config.stem_dim, config.dim, config.token_stride,
                               stride=config.token_stride)
-        self.mix = Block(config.dim, config.num_heads)
+        # What is seen, where it is and where the arm will be meet at equal strength: with codes
+        # of places several times larger than features, nothing but kinematics was learned.
+        self.norm_detail = nn.GroupNorm(8, config.stem_dim)
+        self.norm = nn.LayerNorm(config.dim)
+        self.mix = nn.Sequential(
+            Block(config.dim, config.num_heads), Block(config.dim, config.num_heads))
+        self.stride = config.token_stride
+        self.up = nn.Linear(config.dim, config.stem_dim * config.token_stride ** 2)
+        self.obstacles = nn.Sequential(
+            nn.Conv2d(2 * config.stem_dim, config.stem_dim, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(config.stem_dim, len(HEIGHTS_M), 1))
         self.register_buffer('positions', sinusoidal_grid(rows, columns, config.dim),
                              persistent=False)
         self.positions: Tensor
@@ -88,8 +109,13 @@ class Encoder(nn.Module):
         """
         stacked = images.flatten(1, 2) * 2 - 1
         detail = self.blocks(self.stem(F.pixel_unshuffle(stacked, self.fold_px)))
-        tokens = self.down(detail).flatten(2).transpose(1, 2) + self.positions
-        return Context(self.mix(tokens), detail, images[:, -1])
+        seen = self.down(F.silu(self.norm_detail(detail))).flatten(2).transpose(1, 2)
+        tokens = self.norm(seen) + self.positions
+        tokens = self.mix(tokens)
+        grid = self.up(tokens).transpose(1, 2).reshape(
+            tokens.shape[0], -1, *self.grid)
+        features = torch.cat([F.pixel_shuffle(grid, self.stride), detail], dim=1)
+        return Context(tokens, detail, images[:, -1], self.obstacles(features))
 
 
 class ActionEncoder(nn.Module):
@@ -138,36 +164,42 @@ class ActionEncoder(nn.Module):
 
 
 class Dynamics(nn.Module):
-    """Context tokens under a step's condition to the latent tokens of that step."""
+    """Context tokens under a step's condition and map to the latent tokens of that step."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        rows, columns = config.grid
-        self.num_tokens = rows * columns
-        # Where the arm will be depends on joints alone: a map from the condition to every place
-        # of the picture spares the blocks from learning to draw by modulation.
-        self.spatial = nn.Sequential(
-            nn.Linear(config.dim, config.dim), nn.SiLU(),
-            nn.Linear(config.dim, self.num_tokens * _SPATIAL_DIM))
-        self.place = nn.Linear(_SPATIAL_DIM, config.dim)
+        channels = 2 * NUM_CHANNELS - len(OUTLINE_CELLS) + len(HEIGHTS_M)
+        self.place = nn.Conv2d(
+            channels, config.dim, 3, padding=1, stride=config.token_stride)
+        self.norm = nn.LayerNorm(config.dim)
         self.blocks = nn.ModuleList(
             ConditionedBlock(config.dim, config.num_heads) for _ in range(config.num_blocks))
 
-    def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, obstacles: Tensor, condition: Tensor, maps: Tensor
+                ) -> Tensor:
         """
         Predict latents.
 
         :param tokens: of the context, float32 (B, N, D).
+        :param obstacles: logits of the context, float32 (B, heights, rows, columns).
         :param condition: float32 (B, S, D).
+        :param maps: where the arm will be, float32 (B, S, C, rows, columns).
         :returns: float32 (B, S, N, D).
         """
         batch, steps, dim = condition.shape
         flat = condition.reshape(batch * steps, dim)
-        where = self.spatial(flat).view(batch, steps, self.num_tokens, _SPATIAL_DIM)
-        latents = (tokens[:, None] + self.place(where)).flatten(0, 1)
+        # Where the arm comes near and where something stands: their product is a collision, and
+        # a product is what sums of features are slow to learn.
+        stands = obstacles.sigmoid().repeat_interleave(steps, 0)
+        arm = maps.flatten(0, 1)
+        near = arm[:, :-len(OUTLINE_CELLS)]
+        both = near * stands.repeat(1, near.shape[1] // stands.shape[1], 1, 1)
+        where = self.place(torch.cat([arm, stands, both], 1)).flatten(2).transpose(1, 2)
+        num = where.shape[1]
+        latents = (tokens[:, None] + self.norm(where).view(batch, steps, num, dim)).flatten(0, 1)
         for block in self.blocks:
             latents = block(latents, flat)
-        return latents.view(batch, steps, self.num_tokens, dim)
+        return latents.view(batch, steps, num, dim)
 
 
 class HazardHead(nn.Module):
@@ -210,15 +242,16 @@ class Decoder(nn.Module):
         self.grid, self.patch_px = config.grid, config.patch_px
         self.stride, width = config.token_stride, 64
         self.up = nn.Linear(config.dim, config.stem_dim * config.token_stride ** 2)
-        self.join = nn.Conv2d(2 * config.stem_dim, width, 3, padding=1)
+        self.join = nn.Conv2d(2 * config.stem_dim + NUM_CHANNELS, width, 3, padding=1)
         self.refine = ResidualConv(width)
         self.out = nn.Conv2d(width, 4 * config.patch_px ** 2, 3, padding=1)
 
-    def forward(self, latents: Tensor, detail: Tensor, last: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, maps: Tensor, detail: Tensor, last: Tensor) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
+        :param maps: where the arm will be, float32 (B, C, rows, columns).
         :param detail: of the context, float32 (B, C, h / patch, w / patch).
         :param last: the newest frame, float32 (B, 3, h, w) in [0, 1].
         :returns: RGB float32 (B, 3, h, w) in [0, 1].
@@ -226,7 +259,7 @@ class Decoder(nn.Module):
         batch, num, _ = latents.shape
         grid = self.up(latents).transpose(1, 2).reshape(batch, -1, *self.grid)
         coarse = F.pixel_shuffle(grid, self.stride)
-        hidden = F.silu(self.join(torch.cat([coarse, detail], dim=1)))
+        hidden = F.silu(self.join(torch.cat([coarse, detail, maps], dim=1)))
         drawn = F.pixel_shuffle(self.out(F.silu(self.refine(hidden))), self.patch_px)
         colour, mask = drawn[:, :3].sigmoid(), (drawn[:, 3:] - 1.0).sigmoid()
         return mask * colour + (1 - mask) * last
@@ -240,6 +273,11 @@ class WorldModel(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.actions = ActionEncoder(config)
+        self.pose_map: nn.Module
+        if config.geometry is not None:
+            self.pose_map = GeometricPoseMap(config.geometry, config.detail_grid)
+        else:
+            self.pose_map = LearnedPoseMap(config.dim, config.detail_grid, config.token_stride)
         self.dynamics = Dynamics(config)
         self.hazard = HazardHead(config)
         self.decoder = Decoder(config)
@@ -248,24 +286,26 @@ class WorldModel(nn.Module):
         """Encode context frames, float32 (B, T, 3, h, w) in [0, 1]."""
         return self.encoder(images)
 
-    def predict(self, tokens: Tensor, positions: Tensor, velocities: Tensor, actions: Tensor,
-                steps: Tensor | None = None) -> Consequence:
+    def predict(self, tokens: Tensor, obstacles: Tensor, positions: Tensor,
+                velocities: Tensor, actions: Tensor, steps: Tensor | None = None) -> Consequence:
         """
         Predict what follows an action chunk.
 
         :param tokens: of the context, float32 (B, N, D).
+        :param obstacles: of the context, float32 (B, heights, rows, columns).
         :param positions: measured joints, float32 (B, J), rad.
         :param velocities: measured joints, float32 (B, J), rad/s.
         :param actions: joint targets, float32 (B, H, J), rad.
         :param steps: which steps to compute, int64 (S,); all if None. Training draws a few.
         """
         condition, joints = self.actions(positions, velocities, actions)
+        maps = self.pose_map(condition if self.config.geometry is None else joints)
         if steps is not None:
-            condition = condition[:, steps]
-        latents = self.dynamics(tokens, condition)
+            condition, maps = condition[:, steps], maps[:, steps]
+        latents = self.dynamics(tokens, obstacles, condition, maps)
         logits, clearance = self.hazard(latents)
-        return Consequence(logits, joints, latents, clearance)
+        return Consequence(logits, joints, latents, maps, clearance)
 
-    def decode(self, latents: Tensor, context: Context) -> Tensor:
-        """Decode one latent for each context, float32 (B, N, D) to (B, 3, h, w)."""
-        return self.decoder(latents, context.detail, context.last)
+    def decode(self, latents: Tensor, maps: Tensor, context: Context) -> Tensor:
+        """Decode one step for each context, float32 (B, N, D) and maps to (B, 3, h, w)."""
+        return self.decoder(latents, maps, context.detail, context.last)
