@@ -59,7 +59,9 @@ def _check_times(
         return Ruling(
             Decision.VETO, Reason.DEADLINE,
             f'the verdict came {late_ns / 1e6:.1f} ms after decide_by')
-    if now.ros_ns > verdict.valid_until_ns:
+    # A refusal is not released, so it cannot expire: its own reason is what people need to see.
+    permits = verdict.decision in (Decision.OK, Decision.SLOW)
+    if permits and now.ros_ns > verdict.valid_until_ns:
         return Ruling(
             Decision.VETO, Reason.DEADLINE,
             f'the verdict expired {(now.ros_ns - verdict.valid_until_ns) / 1e6:.1f} ms ago')
@@ -68,7 +70,7 @@ def _check_times(
         return Ruling(
             Decision.INVALID, Reason.TIME_SYNC,
             'the verdict is stamped before the command or in the future')
-    if verdict.decision not in (Decision.OK, Decision.SLOW):
+    if not permits:
         return None
     age_s = (now.ros_ns - verdict.observation_stamp_ns) / NS_PER_S
     if age_s < -config.max_future_skew:
