@@ -8,7 +8,6 @@ request ends the executor. Here both are caught, logged, and answered with what 
 afterwards: the state that the state machine shows always matches what the node holds.
 """
 
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from wm_ros.errors import WorldModelError
 from wm_ros.ros.parameters import ParameterError
+from wm_ros.ros.process import catch_stop_signals, ignore_stop_signals
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -202,15 +202,13 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     Run one node until SIGINT or SIGTERM, then let it stop properly while it still has a wire.
 
     rclpy's own signal handler would shut the context down first, and the last hold would not
-    leave the process. A plain node without ``stop`` is only destroyed.
+    leave the process. Further signals are ignored. A node without ``stop`` is only destroyed.
 
     :param make_node: builds the node; called after ``rclpy.init``.
     :param args: command line, with ``--ros-args``.
     :returns: 0 after a normal stop, 2 for a bad command line or parameter, 1 for anything else.
     """
-    stop: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda signum, _frame: stop.append(signum))
+    stop = catch_stop_signals()
     node = None
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -225,6 +223,7 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
         sys.stderr.write(f'{error}\n')
         return 2 if isinstance(error, usage) else 1
     finally:
+        ignore_stop_signals()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -24,12 +24,32 @@ from wm_ros.ros.parameters import ParameterError
 
 _USAGE = (ParameterError, ParameterException, rclpy_implementation.RCLError,
           rclpy_implementation.UnknownROSArgsError)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def catch_stop_signals() -> list[int]:
+    """Note SIGINT and SIGTERM in the list that is returned, instead of ending there and then."""
+    stop: list[int] = []
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda signum, _frame: stop.append(signum))
+    return stop
+
+
+def ignore_stop_signals() -> None:
+    """
+    Let a shutdown that has begun come to its end; for the rest of the process.
+
+    Python gives caught signals back to the system while it closes down, so that an impatient
+    second Ctrl-C would end the process with -2 after all went well. An ignored one stays so.
+    """
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def run_plain(make_node: Callable[[], Node], args: list[str] | None = None, *,
               num_threads: int = 1) -> int:
     """
-    Run one node until SIGINT or SIGTERM.
+    Run one node until SIGINT or SIGTERM; further ones are ignored.
 
     An exception in a callback ends the process: a plain node has no state to fall back to.
 
@@ -39,9 +59,7 @@ def run_plain(make_node: Callable[[], Node], args: list[str] | None = None, *,
     :param num_threads: threads for callbacks.
     :returns: 0 after a normal stop, 2 for a bad command line or parameter, 1 for anything else.
     """
-    stop: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda signum, _frame: stop.append(signum))
+    stop = catch_stop_signals()
     node = None
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -56,6 +74,7 @@ def run_plain(make_node: Callable[[], Node], args: list[str] | None = None, *,
         sys.stderr.write(f'{error}\n')
         return 2 if isinstance(error, _USAGE) else 1
     finally:
+        ignore_stop_signals()
         if node is not None:
             if hasattr(node, 'close'):
                 node.close()
