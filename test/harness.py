@@ -18,6 +18,7 @@ fails the test that is running.
         inbox.expect_none(duration_s=0.3)
 """
 
+import gc
 import os
 import threading
 import time
@@ -31,7 +32,9 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
+from service_clients import Clients
 
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 # Domains above 101 collide with Linux's ephemeral ports; the process id keeps runs apart.
@@ -69,7 +72,7 @@ class Mailbox:
         self.received_at.clear()
 
     def expect(self, condition: Callable[[Any], bool] = lambda message: True, *,
-               timeout_s: float = 3.0) -> Any:
+               timeout_s: float = 5.0) -> Any:
         """
         Wait for a message that meets a condition; drop it and everything before it.
 
@@ -105,19 +108,29 @@ class Mailbox:
         :param duration_s: how long to watch, s.
         :raises AssertionError: showing the message.
         """
-        self._harness.spin_for(duration_s)
-        for message in self.received:
-            assert not condition(message), f'unexpected message on {self.topic}: {message}'
+        deadline = time.monotonic() + duration_s
+        num_seen, is_over = 0, False
+        while not is_over:
+            is_over = time.monotonic() >= deadline
+            if not is_over:
+                self._harness.turn()
+            for message in list(self.received)[num_seen:]:
+                num_seen += 1
+                assert not condition(message), f'unexpected message on {self.topic}: {message}'
 
 
 class Harness:
     """
     A private context with an executor, a tester node and mailboxes.
 
+    Native entities may outlive their node until it is collected: the garbage of the test before
+    is collected first, so that no test talks to a node that is gone.
+
     :param namespace: namespace of the tester node.
     """
 
     def __init__(self, *, namespace: str = '') -> None:
+        gc.collect()
         self.context = Context()
         rclpy.init(context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
@@ -126,6 +139,7 @@ class Harness:
         self._nodes: list[Node] = []
         self._mailboxes: list[Mailbox] = []
         self._publishers: list[Any] = []
+        self._clients = Clients(self.tester, self.spin_until)
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self.executor.add_node(self.tester)
@@ -144,7 +158,8 @@ class Harness:
             return
         self.executor.shutdown(timeout_sec=2.0)
         for node in (*self._nodes, self.tester):
-            node.destroy_node()
+            _destroy(node)
+        self._nodes.clear()
         self.context.try_shutdown()
 
     def add(self, node: Node) -> Any:
@@ -157,7 +172,7 @@ class Harness:
         """Take a node out and destroy it, as if its process had ended."""
         self._nodes.remove(node)
         self.executor.remove_node(node)
-        node.destroy_node()
+        _destroy(node)
 
     def mailbox(self, topic: str, message_type: Any, qos: Any) -> Mailbox:
         """Subscribe the tester to a topic."""
@@ -177,7 +192,7 @@ class Harness:
         self._publishers.append(publisher)
         return publisher
 
-    def wait_matched(self, timeout_s: float = 5.0) -> None:
+    def wait_matched(self, timeout_s: float = 10.0) -> None:
         """Wait until every publisher and mailbox of the tester has a partner."""
         def missing() -> list[str]:
             names = [p.topic_name for p in self._publishers if p.get_subscription_count() == 0]
@@ -201,13 +216,13 @@ class Harness:
         while not condition():
             text = failure if isinstance(failure, str) else failure()
             assert time.monotonic() < deadline, f'{text} (waited {timeout_s} s)'
-            self._turn()
+            self.turn()
 
     def spin_for(self, duration_s: float) -> None:
         """Spin for a fixed time; only for asserting that something does not happen."""
         deadline = time.monotonic() + duration_s
         while time.monotonic() < deadline:
-            self._turn()
+            self.turn()
 
     @contextmanager
     def spinning(self) -> Iterator[None]:
@@ -231,16 +246,16 @@ class Harness:
             self._thread = None
         self._raise_error()
 
-    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 5.0) -> Any:
-        """Call a service and return its response."""
-        client = self.tester.create_client(service_type, name)
-        try:
-            self.spin_until(client.service_is_ready, timeout_s, f'no service {name}')
-            future = client.call_async(request)
-            self.spin_until(future.done, timeout_s, f'no answer from {name}')
-            return future.result()
-        finally:
-            self.tester.destroy_client(client)
+    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
+        """
+        Call a service, once, and return its response.
+
+        :param timeout_s: how long to wait for the service, and then for its answer, s.
+        :raises AssertionError: naming the service that is missing or silent.
+        """
+        future = self._clients.get(service_type, name, timeout_s).call_async(request)
+        self.spin_until(future.done, timeout_s, f'no answer from {name}')
+        return future.result()
 
     def change_state(self, node_name: str, transition: int, timeout_s: float = 15.0) -> bool:
         """Ask a lifecycle node for a transition (``Transition.TRANSITION_*``) over its service."""
@@ -257,7 +272,8 @@ class Harness:
         assert self.change_state(node_name, Transition.TRANSITION_CONFIGURE), 'configure failed'
         assert self.change_state(node_name, Transition.TRANSITION_ACTIVATE), 'activate failed'
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Run what is due, or wait for a moment."""
         if self._thread is None:
             self.executor.spin_once(timeout_sec=TICK_S)
         else:
@@ -268,3 +284,11 @@ class Harness:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+
+def _destroy(node: Node) -> None:
+    """Destroy a node wholly, even if a failed test's traceback keeps the object alive."""
+    node.destroy_node()
+    if isinstance(node, LifecycleNode):
+        # rclpy leaves these to the garbage collector: change_state would go on being offered.
+        node._state_machine.destroy_when_not_in_use()
