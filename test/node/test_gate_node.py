@@ -6,7 +6,6 @@ The gate over real DDS: a tester plays robot driver, predictor and policy.
 Time is wall time on a busy machine: everything waits for a condition with a deadline.
 """
 
-import gc
 import os
 import re
 import signal
@@ -54,7 +53,7 @@ class Bench:
     def __init__(self, harness: Harness, *, is_beating: bool = True, **parameters) -> None:
         self.harness = harness
         values = {'joint_names': JOINTS, 'command_out_topic': OUT, 'arm_cycles': 3,
-                  'probe_period': 0.1, **PATIENT, **parameters}
+                  'probe_period': 0.5, **PATIENT, **parameters}
         self.node = harness.add(GateNode(context=harness.context, parameter_overrides=[
             Parameter(name, value=value) for name, value in values.items()]))
         self.positions = [0.1, -0.2]
@@ -160,8 +159,6 @@ def check_request() -> CheckTrajectory.Request:
 
 @pytest.fixture
 def harness():
-    # A lifecycle node of the test before would go on offering its services until it is collected.
-    gc.collect()
     with Harness() as value:
         yield value
 
@@ -198,6 +195,7 @@ def test_old_duplicate_and_foreign_verdicts_release_nothing(harness):
     chunk.chunk_id += 1
     bench.verdicts.publish(bench.verdict_for(chunk))
     bench.output.expect_none()
+    bench.states.clear()
     assert bench.expect_state(GateState.RUNNING).forwarded == 1
 
 
@@ -350,12 +348,13 @@ def test_shadow_forwards_and_reports_would_hold(harness):
 
 
 def test_bypass_counts_only_while_it_is_published(harness):
-    bench = Bench(harness, allow_bypass=True, bypass_timeout=0.5).arm()
+    bench = Bench(harness, allow_bypass=True, bypass_timeout=1.0).arm()
     bench.is_answering = False
-    bench.bypass.publish(Bool(data=True))
+    thumb = harness.tester.create_timer(0.05, lambda: bench.bypass.publish(Bool(data=True)))
     bench.expect_state(GateState.BYPASS)
     bench.send()
     bench.output.expect(lambda m: len(m.points) == 2)
+    thumb.cancel()
     bench.expect_state(GateState.HOLD)
     assert len(bench.output.expect().points) == 1
 
@@ -368,6 +367,7 @@ def test_check_trajectory_answers_and_releases_nothing(harness):
     assert answer.success
     assert answer.verdict.decision == Verdict.VETO
     assert bench.chunks.expect(lambda m: m.source == 'check_trajectory')
+    bench.states.clear()
     assert bench.expect_state(GateState.RUNNING).vetoed == 0
     bench.output.expect_none()
     request.trajectory.joint_names = ['a']
@@ -377,14 +377,15 @@ def test_check_trajectory_answers_and_releases_nothing(harness):
 
 
 def test_check_without_a_verdict_gives_up_and_blocks_nobody(harness):
-    bench = Bench(harness, check_timeout=0.5).arm()
+    bench = Bench(harness, check_timeout=2.0).arm()
     bench.is_answering = False
     request = check_request()
     bench.states.clear()
     answer = harness.call(CheckTrajectory, '/wm_gate/check_trajectory', request)
     assert not answer.success
-    assert 'no verdict within 0.5 s' in answer.message
-    assert len(bench.states) >= 3, 'the state went on at 10 Hz'
+    assert 'no verdict within 2.0 s' in answer.message
+    # 10 Hz, were the machine ours.
+    assert len(bench.states) >= 3, 'the state did not go on'
 
 
 def test_velocity_setpoints_end_in_zeros(harness):
@@ -509,6 +510,10 @@ def test_tunable_settings_change_while_running_and_structural_ones_do_not(harnes
         Parameter('joint_state_timeout', value=0.0)])
     assert [r.successful for r in results] == [True, False, False]
     assert 'clean the node up' in results[1].reason
+    # The gate takes the settings with its next tick, whenever that is.
+    gate = bench.node._gate
+    harness.spin_until(lambda: gate.config.decision_timeout == 0.25, 5.0, 'never taken')
+    assert (gate.config.mode, gate.config.joint_state_timeout) == ('enforce', 2.0)
     bench.is_answering = False
     bench.send()
     chunk = bench.expect_chunk()
@@ -539,17 +544,17 @@ def test_process_with_deployed_settings_ends_with_the_hold_on_sigterm(harness):
             joints.publish(message)
 
         names.create_timer(0.02, publish)
-        harness.spin_until(
-            lambda: names.count_subscribers('/wm_gate/change_state') >= 0
-            and 'wm_gate' in names.get_node_names(), 15.0, 'no wm_gate')
+        harness.spin_until(lambda: 'wm_gate' in names.get_node_names(), 30.0, 'no wm_gate')
         harness.configure_and_activate('wm_gate')
         harness.wait_matched(10.0)
         state = harness.mailbox('/wm_gate/state', GateState, qos.GATE_STATE_IN)
-        state.expect(lambda m: 0.0 <= m.joint_age < 0.1)
+        state.expect(lambda m: 0.0 <= m.joint_age < 0.1, timeout_s=15.0)
+        # Twice, as an impatient operator does: the second must not cut the goodbye short.
         process.send_signal(signal.SIGTERM)
-        hold = output.expect(timeout_s=5.0)
+        process.send_signal(signal.SIGTERM)
+        hold = output.expect(timeout_s=10.0)
         assert list(hold.points[0].positions) == [0.5] * 6
-        harness.spin_until(lambda: process.poll() is not None, 10.0, 'does not end')
+        harness.spin_until(lambda: process.poll() is not None, 20.0, 'does not end')
         assert process.returncode == 0
     finally:
         process.kill()
