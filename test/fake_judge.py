@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A judge without a model: it says what the test tells it to, and notes what it was asked."""
 
-import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -28,8 +27,6 @@ class FakeJudge:
     error: Exception | None = None
     decode_error: Exception | None = None
     is_calibrated: bool = True
-    sleep_s: float = 0.0
-    decode_s: float = 0.0
     events: list[str] = field(default_factory=list)
     observations: list[Any] = field(default_factory=list)
     chunks: list[Any] = field(default_factory=list)
@@ -48,11 +45,10 @@ class FakeJudge:
         self.events.append('close')
 
     def judge(self, chunk, observation, *, stamp_ns):
-        """Answer with ``decision`` and ``risk``, after ``sleep_s``, or raise ``error``."""
+        """Answer with ``decision`` and ``risk``, or raise ``error``."""
         self.events.append('judge')
         self.chunks.append(chunk)
         self.observations.append(observation)
-        time.sleep(self.sleep_s)
         if self.error is not None:
             raise self.error
         steps, joints = self.config.horizon, len(JOINTS)
@@ -74,7 +70,6 @@ class FakeJudge:
     def frames(self, judgement):
         """Give (H, h, w, 3), frame k filled with k + 1; or raise ``decode_error``."""
         self.events.append('frames')
-        time.sleep(self.decode_s)
         if self.decode_error is not None:
             raise self.decode_error
         c = self.config

@@ -81,13 +81,13 @@ class Bench:
         self.send_frame(age_s=0.1, now_ns=now_ns, **kwargs)
         stamp = self.send_frame(now_ns=now_ns, **kwargs)
         self.send_joints()
-        self.harness.spin_until(lambda: node._worker.intake.num_images == before + 2, 2.0,
+        self.harness.spin_until(lambda: node._worker.intake.num_images == before + 2, 5.0,
                                 'frames did not arrive')
         progress = node._worker.progress
-        self.harness.spin_until(lambda: node._worker.progress > progress + 2, 2.0)
+        self.harness.spin_until(lambda: node._worker.progress > progress + 2, 5.0)
         return stamp
 
-    def chunk(self, *, decide_by_s=1.0):
+    def chunk(self, *, decide_by_s=10.0):
         points = [JointTrajectoryPoint(positions=[0.1 * k, *self.positions[1:]],
                                        time_from_start=Duration(nanosec=100_000_000 * k))
                   for k in range(1, 6)]

@@ -4,6 +4,7 @@
 
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -25,6 +26,24 @@ from wm_ros.ros.predictor_messages import ns_to_stamp, stamp_to_ns
 CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
 DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
 NS_PER_S = 1_000_000_000
+
+
+@contextmanager
+def stuck(judge, name):
+    """Let a call of the judge hang until the end of the block; gives an event: it hangs."""
+    call, entered, release = getattr(judge, name), threading.Event(), threading.Event()
+
+    def wait(*args, **kwargs):
+        entered.set()
+        release.wait(60.0)
+        return call(*args, **kwargs)
+
+    setattr(judge, name, wait)
+    try:
+        yield entered
+    finally:
+        setattr(judge, name, call)
+        release.set()
 
 
 @pytest.fixture
@@ -80,15 +99,13 @@ def test_inactive_says_nothing(make, judge):
 
 
 def test_the_verdict_leaves_before_frames_are_drawn(bench, judge):
-    judge.decode_s = 0.3
     predictions = bench.harness.mailbox('wm_predictor/prediction', Prediction, qos.PREDICTION)
     bench.harness.wait_matched()
     bench.feed()
     message = bench.chunk()
-    sent = time.monotonic()
-    bench.ask(message)
-    assert time.monotonic() - sent < 0.25
-    assert len(predictions) == 0
+    with stuck(judge, 'frames'):
+        bench.ask(message)
+        assert len(predictions) == 0
     assert predictions.expect().chunk_id == message.chunk_id
     assert judge.events[-2:] == ['judge', 'frames']
 
@@ -114,7 +131,7 @@ def test_predicted_pictures_carry_the_source_stamp(bench, judge, decision, value
     info = CameraInfo(height=480, width=640)
     info.k[0] = 640.0
     bench.info.publish(info)
-    harness.spin_until(lambda: bench.node._outputs.camera_info is not None, 2.0)
+    harness.spin_until(lambda: bench.node._outputs.camera_info is not None, 5.0)
     stamp = bench.feed()
     bench.ask()
     image, jpeg, prediction, found = (box.expect() for box in (images, jpegs, predictions, infos))
@@ -171,16 +188,14 @@ def test_before_the_first_frames_the_reason_is_told(bench):
 
 
 def test_a_stopped_camera_is_stale_and_recovers(make):
-    bench = make(image_timeout=0.3).start()
+    bench = make(image_timeout=1.0).start()
     bench.feed()
     assert bench.ask().decision == Verdict.OK
-    bench.harness.spin_for(0.35)
+    bench.beats.expect(lambda beat: beat.image_age > 1.0)
     bench.send_joints()
     verdict = bench.ask()
     assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_IMAGE)
     assert 'newest frame is' in verdict.message
-    bench.beats.clear()
-    assert bench.beats.expect().image_age > 0.3
     bench.feed()
     assert bench.ask().decision == Verdict.OK
 
@@ -224,7 +239,7 @@ def test_a_malformed_picture_is_invalid_and_recovers(bench):
                            frame_id='optical')
     image.step = 99
     bench.camera.publish(image)
-    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_images == 1, 2.0)
+    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_images == 1, 5.0)
     verdict = bench.ask()
     assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_IMAGE)
     assert 'image has 48 bytes; step 99 x height 4' in verdict.message
@@ -236,7 +251,7 @@ def test_a_malformed_picture_is_invalid_and_recovers(bench):
 def test_a_stamp_that_cannot_be_is_out_of_sync(bench, age_s, text):
     bench.feed()
     bench.send_frame(age_s=age_s)
-    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_images == 1, 2.0)
+    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_images == 1, 5.0)
     verdict = bench.ask()
     assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.TIME_SYNC)
     assert text in verdict.message
@@ -248,7 +263,7 @@ def test_a_stamp_that_cannot_be_is_out_of_sync(bench, age_s, text):
 def test_bad_joint_states_are_invalid(bench, names, positions, text):
     bench.feed()
     bench.send_joints(names, positions)
-    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_joints == 1, 2.0)
+    bench.harness.spin_until(lambda: bench.node._worker.intake.num_refused_joints == 1, 5.0)
     verdict = bench.ask()
     assert (verdict.decision, verdict.reasons) == (Verdict.INVALID, Verdict.STALE_JOINTS)
     assert text in verdict.message
@@ -256,7 +271,7 @@ def test_bad_joint_states_are_invalid(bench, names, positions, text):
 
 def test_permuted_joints_are_sorted_by_name(bench, judge):
     bench.send_joints(('extra', *JOINTS[::-1]), (9.0, 0.6, 0.5, 0.4))
-    bench.harness.spin_until(lambda: bench.node._worker.intake.ages_s(bench.now_ns())[1] >= 0, 2.0)
+    bench.harness.spin_until(lambda: bench.node._worker.intake.ages_s(bench.now_ns())[1] >= 0, 5.0)
     bench.feed()
     assert bench.ask().decision == Verdict.OK
     assert judge.observations[0].joints.positions.tolist() == [0.4, 0.5, 0.6]
@@ -302,13 +317,15 @@ def test_a_model_that_is_not_finite_is_invalid(bench, judge, risk):
 
 def test_the_latest_chunk_wins_and_the_rest_are_counted(bench, judge):
     bench.feed()
-    judge.sleep_s = 0.15
     messages = [bench.chunk() for _ in range(6)]
-    bench.chunks.publish(messages[0])
-    bench.harness.spin_until(lambda: 'judge' in judge.events, 2.0)
-    for message in messages[1:]:
-        bench.chunks.publish(message)
-        bench.harness.spin_for(0.01)
+    with stuck(judge, 'judge') as is_stuck:
+        bench.chunks.publish(messages[0])
+        bench.harness.spin_until(is_stuck.is_set, 5.0, 'the first chunk was not judged')
+        mailbox = bench.node._worker.mailbox
+        for number, message in enumerate(messages[1:]):
+            bench.chunks.publish(message)
+            bench.harness.spin_until(
+                lambda number=number: (mailbox.queue, mailbox.dropped_chunks) == (1, number), 5.0)
     answered = [bench.verdicts.expect().chunk_id for _ in range(2)]
     assert answered == [messages[0].chunk_id, messages[-1].chunk_id]
     bench.verdicts.expect_none(duration_s=0.3)
@@ -317,10 +334,12 @@ def test_the_latest_chunk_wins_and_the_rest_are_counted(bench, judge):
 
 def test_the_heartbeat_is_steady_and_says_who_runs(bench):
     bench.beats.clear()
-    bench.harness.spin_for(1.0)
-    beats, times = list(bench.beats.received), list(bench.beats.received_at)
-    assert 16 <= len(beats) <= 22
-    assert max(np.diff(times)) < qos.HEARTBEAT_DEADLINE_S + 0.05
+    num_beats = 21
+    bench.harness.spin_until(lambda: len(bench.beats) >= num_beats, 20.0, 'too few beats')
+    beats, times = list(bench.beats.received), np.array(bench.beats.received_at)
+    # A busy machine may stretch some; more often than promised is a mistake on any machine.
+    assert np.median(np.diff(times)) < 2 * qos.HEARTBEAT_PERIOD_S
+    assert times[-1] - times[0] > 0.5 * (num_beats - 1) * qos.HEARTBEAT_PERIOD_S
     assert all(b.progress > a.progress for a, b in zip(beats, beats[1:], strict=False))
     assert (beats[0].engine, beats[0].device, beats[0].model_id) == ('fake', 'none', 'fake-0')
     assert beats[0].calibrated
@@ -328,15 +347,14 @@ def test_the_heartbeat_is_steady_and_says_who_runs(bench):
 
 def test_a_model_that_hangs_stops_the_heartbeat(bench, judge):
     bench.feed()
-    release = threading.Event()
-    judge.judge = lambda *args, **kwargs: release.wait(10.0)
-    bench.chunks.publish(bench.chunk())
-    try:
-        bench.harness.spin_for(0.3)
+    with stuck(judge, 'judge') as is_stuck:
+        bench.chunks.publish(bench.chunk())
+        bench.harness.spin_until(is_stuck.is_set, 5.0, 'the chunk was not judged')
+        bench.harness.spin_until(
+            lambda: bench.beats.received_at
+            and time.monotonic() - bench.beats.received_at[-1] > 0.5, 10.0, 'it beats on')
         bench.beats.clear()
-        bench.beats.expect_none(duration_s=0.4)
-    finally:
-        release.set()
+        bench.beats.expect_none(duration_s=0.5)
     bench.beats.expect()
 
 
