@@ -21,8 +21,12 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 @pytest.fixture
 def harness():
     with Harness() as it:
-        it.add(VisualizerNode(context=it.context))
         yield it
+
+
+@pytest.fixture
+def node(harness):
+    return harness.add(VisualizerNode(context=harness.context))
 
 
 def _picture(colour):
@@ -35,7 +39,7 @@ def _prediction(frames):
         offsets=[0.1, 0.2], frames=frames, uncertainty=[0.0, 0.0])
 
 
-def test_nobody_watches_so_nothing_is_asked_for(harness):
+def test_nobody_watches_so_nothing_is_asked_for(harness, node):
     predictions = harness.publisher('wm_predictor/prediction', Prediction, qos.PREDICTION)
     harness.spin_for(0.8)
     assert predictions.get_subscription_count() == 0
@@ -45,13 +49,13 @@ def test_nobody_watches_so_nothing_is_asked_for(harness):
     harness.spin_until(lambda: predictions.get_subscription_count() == 0, 5.0)
 
 
-def test_the_strip_shows_what_was_seen_and_what_is_predicted(harness):
+def test_the_strip_shows_what_was_seen_and_what_is_predicted(harness, node):
     images = harness.mailbox('wm_visualizer/image', Image, qos.PREDICTED_IMAGE)
     camera = harness.publisher('camera/image_raw', Image, qos.CAMERA_OUT)
     predictions = harness.publisher('wm_predictor/prediction', Prediction, qos.PREDICTION)
     harness.wait_matched()
     camera.publish(array_to_image(_picture(RED), stamp=STAMP, frame_id='optical'))
-    harness.spin_for(0.2)
+    harness.spin_until(lambda: node._frames, 5.0, 'the picture did not arrive')
     jpeg = array_to_jpeg(_picture(BLUE), stamp=STAMP, frame_id='optical')
     predictions.publish(_prediction([jpeg, jpeg]))
     image = images.expect()
@@ -66,7 +70,7 @@ def test_the_strip_shows_what_was_seen_and_what_is_predicted(harness):
     assert columns_of(RED).max() < columns_of(BLUE).min()
 
 
-def test_a_prediction_that_cannot_be_drawn_is_survived(harness):
+def test_a_prediction_that_cannot_be_drawn_is_survived(harness, node):
     images = harness.mailbox('wm_visualizer/image', Image, qos.PREDICTED_IMAGE)
     predictions = harness.publisher('wm_predictor/prediction', Prediction, qos.PREDICTION)
     harness.wait_matched()

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -43,11 +42,12 @@ def test_an_interrupted_recording_is_a_whole_episode(graph, tmp_path):
             harness.spin_until(
                 lambda: harness.tester.count_subscribers('/so101_sim/contacts') > 0, 30.0,
                 lambda: f'the recorder does not listen: {recorder.poll()}')
-            # Long enough for joint states and pictures before the command.
-            harness.spin_for(1.0)
+            # Nothing tells from outside what a recorder has heard: long enough for joint states
+            # and pictures before the command, and for the motion after it.
+            harness.spin_for(2.0)
             for service in ('propose', 'send'):
                 assert harness.call(Trigger, f'/play_policy/{service}', Trigger.Request()).success
-            harness.spin_for(1.5)
+            harness.spin_for(3.0)
         finally:
             recorder.send_signal(signal.SIGINT)
             text = recorder.communicate(timeout=30)
@@ -66,7 +66,6 @@ def test_an_interrupted_recording_is_a_whole_episode(graph, tmp_path):
 
 @pytest.mark.slow
 def test_a_recording_of_nothing_fails_and_leaves_nothing(tmp_path):
-    begin = time.monotonic()
     done = subprocess.run(
         [*RECORD, '--out', str(tmp_path / 'episodes'), '--duration', '0.5',
          '--camera', '/no/such/camera'], capture_output=True, text=True, timeout=60)
@@ -74,4 +73,3 @@ def test_a_recording_of_nothing_fails_and_leaves_nothing(tmp_path):
     assert 'no camera pictures' in done.stderr
     assert '/no/such/camera' in done.stderr
     assert not (tmp_path / 'episodes').exists()
-    assert time.monotonic() - begin < 60
