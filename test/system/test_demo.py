@@ -13,6 +13,7 @@ import cv2
 import pytest
 from rich.console import Console
 
+from wm_ros.cli import main
 from wm_ros.demo.config import DemoConfig
 from wm_ros.demo.main import SHEET_NAME, run_demo
 from wm_ros.errors import CheckpointError, WorldModelError
@@ -71,6 +72,18 @@ def test_the_demo_runs_counts_and_cleans_up(tmp_path, started):
     assert len(started) == 5
     assert not [pid for pid in started if is_alive(pid)]
     assert sorted(os.listdir(tmp_path)) == ['demo_output', 'out.json']
+
+
+def test_the_command_names_a_missing_checkpoint_in_one_line(
+        tmp_path, started, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(['demo', '--headless', '--checkpoint', '/nowhere']) == 1
+    error = capsys.readouterr().err
+    assert error.startswith('wm-ros demo: ')
+    assert "'/nowhere'" in error
+    assert error.count('\n') == 1
+    assert started == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_missing_checkpoint_is_named_before_anything_starts(tmp_path, started):
