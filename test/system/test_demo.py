@@ -74,6 +74,30 @@ def test_the_demo_runs_counts_and_cleans_up(tmp_path, started):
     assert sorted(os.listdir(tmp_path)) == ['demo_output', 'out.json']
 
 
+@needs_checkpoint
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_shadow_prevents_nothing_and_counts_what_it_would_have_refused(tmp_path, started):
+    # The first command of this seed drives the gripper into an object, by a wide margin.
+    config = DemoConfig(
+        episodes=1, seed=35, mode='shadow', headless=True, commands_per_episode=2,
+        json_path=tmp_path / 'out.json', output_directory=tmp_path / 'demo_output',
+        checkpoint=str(CHECKPOINT))
+    result = run_demo(config, Console(file=io.StringIO(), width=120))
+    assert (result.mode, result.episodes) == ('shadow', 1)
+    assert (result.collisions_ungated, result.collisions_gated) == (1, 1)
+    assert result.prevented_pct == 0.0
+    lines = (tmp_path / 'demo_output' / 'logs' / 'events.jsonl').read_text().splitlines()
+    gated = [event for event in map(json.loads, lines)
+             if event['event'] == 'command' and event['phase'] == 'gated']
+    assert len(gated) == result.commands >= 1
+    assert all(event['is_released'] for event in gated), gated
+    assert all(event['decision'] for event in gated), gated
+    assert result.vetoes == sum(event['decision'] not in ('OK', 'SLOW') for event in gated)
+    assert sum(result.refused_by.values()) == result.vetoes
+    assert not [pid for pid in started if is_alive(pid)]
+
+
 def test_the_command_names_a_missing_checkpoint_in_one_line(
         tmp_path, started, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -156,7 +156,13 @@ class Conductor:
             # Latched in the episode before; the scene is new, so its cause is gone.
             self._num_stops += 1
             self._wire.trigger(f'{GATE}/clear_emergency_stop')
-        self._wire.wait(lambda: self._state() in _READY, _ARM_TIMEOUT_S, complaint)
+        self._wire.wait(self._is_armed, _ARM_TIMEOUT_S, complaint)
+
+    def _is_armed(self) -> bool:
+        """Say whether the next command will be judged; in shadow RUNNING comes before that."""
+        state = self._observer.state
+        return state is not None and self._state() in _READY and (
+            state.enforcing or not state.would_hold)
 
     def _state(self) -> int:
         """Return the gate's state since it was activated, 0 before it has spoken."""
