@@ -48,7 +48,7 @@ def run_demo(config: DemoConfig, console: Console | None = None) -> DemoResult:
         frames_path = Path(scratch) / 'veto.npz'
         conductor = start_all(processes, config, frames_path)
         events = _follow(conductor, processes, config, console)
-        veto = next((event for event in events if event['event'] == 'veto'), None)
+        veto = next((event for event in reversed(events) if event['event'] == 'veto'), None)
         if veto is not None:
             _write_sheet(config, veto)
     result = make_result(events, mode=config.mode, seed=config.seed,

@@ -67,7 +67,7 @@ class Conductor:
         self._wire, self._observer = stage.wire, stage.observer
         self._camera = CameraMemory(stage.node)
         self._ungated_frames: dict[tuple[int, int], np.ndarray] = {}
-        self._has_veto = False
+        self._has_veto = self._has_abstention = False
         self._is_gate_active = False
         self._num_stops = 0
         self._is_same_so_far = True
@@ -134,8 +134,11 @@ class Conductor:
         if phase == 'ungated':
             self._keep_frames(episode, index, sent)
         record = make_record(phase, episode, index, sent)
-        if not self._has_veto and record.decision in ('VETO', 'ABSTAIN'):
+        # An abstention stands in until there is a veto to show.
+        if not self._has_veto and record.decision == 'VETO':
             self._has_veto = self._save_veto(record, sent)
+        elif not self._has_veto and not self._has_abstention and record.decision == 'ABSTAIN':
+            self._has_abstention = self._save_veto(record, sent)
         self._is_same_so_far = self._is_same_so_far and record.is_released
         return record
 
