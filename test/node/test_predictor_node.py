@@ -326,8 +326,10 @@ def test_the_latest_chunk_wins_and_the_rest_are_counted(bench, judge):
             bench.chunks.publish(message)
             bench.harness.spin_until(
                 lambda number=number: (mailbox.queue, mailbox.dropped_chunks) == (1, number), 5.0)
-    answered = [bench.verdicts.expect().chunk_id for _ in range(2)]
-    assert answered == [messages[0].chunk_id, messages[-1].chunk_id]
+    # Verdicts keep the last only: on a fast machine the second may overtake the first's reading.
+    bench.verdicts.expect(lambda verdict: verdict.chunk_id == messages[-1].chunk_id)
+    judged = [chunk.chunk_id for chunk in judge.chunks]
+    assert judged == [messages[0].chunk_id, messages[-1].chunk_id]
     bench.verdicts.expect_none(duration_s=0.3)
     bench.beats.expect(lambda b: b.dropped == 4)
 
