@@ -204,8 +204,10 @@ class Conductor:
                 risk=np.array(prediction.risk), offsets=np.array(prediction.offsets),
                 happened=happened)
         emit('veto', path=self._plan.frames_path, record=record.to_event())
-        self._camera.close()
-        self._ungated_frames.clear()
+        if record.decision == 'VETO':
+            # Nothing better will come.
+            self._camera.close()
+            self._ungated_frames.clear()
         return True
 
 
