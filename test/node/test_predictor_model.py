@@ -7,8 +7,6 @@ import pytest
 from harness import Harness
 from predictor_bench import Bench
 
-from wm_ros.errors import CheckpointError
-from wm_ros.inference.checkpoint import resolve_checkpoint
 from wm_ros.msg import Prediction, Verdict
 from wm_ros.ros import qos
 from wm_ros.ros.predictor_node import load_judge
@@ -18,10 +16,6 @@ from wm_ros.simulation.scene import JOINT_NAMES
 @pytest.fixture(params=['onnxruntime', 'torch'])
 def bench(request):
     pytest.importorskip(request.param)
-    try:
-        resolve_checkpoint('default')
-    except CheckpointError as error:
-        pytest.skip(str(error))
     with Harness() as harness:
         yield Bench(harness, load_judge, joints=JOINT_NAMES, checkpoint_path='default',
                     engine=request.param, allow_uncalibrated=True).start()

@@ -23,8 +23,6 @@ KEYS = {
     'episodes', 'commands', 'collisions_ungated', 'collisions_gated', 'prevented_pct', 'vetoes',
     'false_veto_pct', 'warning_median_s', 'release_p50_ms', 'release_p99_ms', 'release_max_ms',
     'deadline_misses', 'unverified_releases', 'frames_per_s'}
-needs_checkpoint = pytest.mark.skipif(
-    not CHECKPOINT.is_dir(), reason='models/so101_tiny is not there yet')
 
 
 def is_alive(pid):
@@ -51,7 +49,6 @@ def started(monkeypatch):
     return pids
 
 
-@needs_checkpoint
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_demo_runs_counts_and_cleans_up(tmp_path, started):
@@ -74,7 +71,6 @@ def test_the_demo_runs_counts_and_cleans_up(tmp_path, started):
     assert sorted(os.listdir(tmp_path)) == ['demo_output', 'out.json']
 
 
-@needs_checkpoint
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_shadow_prevents_nothing_and_counts_what_it_would_have_refused(tmp_path, started):

@@ -30,7 +30,6 @@ def graph(tmp_path):
         yield processes
 
 
-@pytest.mark.skipif(not CHECKPOINT.is_dir(), reason='models/so101_tiny is not there yet')
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_the_gate_holds_within_a_quarter_of_a_second(graph):
