@@ -48,6 +48,7 @@ setup(
     data_files=shared_files('models') + shared_files('config'),
     python_requires='>=3.10',
     install_requires=requirements('core'),
-    extras_require={name: requirements(name) for name in ('sim', 'train', 'tensorrt', 'test')},
+    extras_require={name: requirements(name)
+                    for name in ('sim', 'train', 'data', 'tensorrt', 'test')},
     entry_points={'console_scripts': ['wm-ros = wm_ros.cli:main']},
 )
