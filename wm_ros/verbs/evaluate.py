@@ -25,16 +25,11 @@ from wm_ros.verbs.shared import (
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Measure a checkpoint on held-out episodes."""
-    from wm_ros.data.episode import list_episodes
     from wm_ros.inference.checkpoint import resolve_checkpoint, write_json
     from wm_ros.training.evaluation import evaluate as run
     checkpoint = resolve_checkpoint(arguments.checkpoint)
     check_writable(arguments.json)
-    directory = arguments.data or episode_cache(arguments.split, arguments.seed)
-    if arguments.data is None:
-        collect(argparse.Namespace(episodes=arguments.episodes, seed=arguments.seed,
-                                   out=directory, workers=arguments.workers))
-    paths = list_episodes(directory)[:arguments.episodes]
+    paths = held_out_episodes(arguments)
     with progress_bar() as progress:
         result = run(checkpoint, paths, engine=arguments.engine, num_threads=arguments.threads,
                      on_progress=stages(progress))
@@ -54,6 +49,21 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--data', type=Path, help='episodes to use instead of collecting')
     parser.add_argument('--json', type=Path)
     add_workers_option(parser)
+
+
+def held_out_episodes(arguments: argparse.Namespace) -> list[Path]:
+    """
+    Return the episodes in --data, or those of a split and seed, collected where missing.
+
+    :param arguments: with ``data``, ``split``, ``seed``, ``episodes`` and ``workers``.
+    """
+    from wm_ros.data.episode import list_episodes
+    directory = arguments.data or episode_cache(arguments.split, arguments.seed)
+    if arguments.data is None:
+        collect(argparse.Namespace(episodes=arguments.episodes, seed=arguments.seed,
+                                   split=arguments.split, out=directory,
+                                   workers=arguments.workers))
+    return list_episodes(directory)[:arguments.episodes]
 
 
 def episode_cache(split: str, seed: int) -> Path:
