@@ -5,10 +5,10 @@
 import numpy as np
 import pytest
 
-from wm_ros.data.episode import read_episode, write_episode
+from wm_ros.data.episode import encode_frame, read_episode, write_episode
+from wm_ros.data.recording import Recording
 from wm_ros.datatypes import Trajectory
 from wm_ros.errors import DatasetError
-from wm_ros.ros.recording import Recording
 
 NAMES = ('a', 'b')
 MS = 1_000_000
@@ -76,3 +76,76 @@ def test_pictures_are_stored_small_and_read_back(tmp_path):
 def test_a_recording_of_nothing_says_what_never_came():
     with pytest.raises(DatasetError, match='no camera pictures and no joint states came'):
         Recording().episode(camera_name='front', info={})
+
+
+def test_a_point_due_at_once_is_the_setpoint_at_once():
+    recording = Recording()
+    add(recording, [0.0, 0.0], 0)
+    recording.add_command(Trajectory(
+        joint_names=NAMES, positions=np.array([[1.0, 2.0], [3.0, 4.0]]),
+        times=np.array([0.0, 0.2])), 100 * MS)
+    for at_ms in (50, 100, 200, 300):
+        add(recording, [0.0, 0.0], at_ms)
+    assert finish(recording).setpoints.tolist() == [[0, 0], [1, 2], [1, 2], [2, 3], [3, 4]]
+
+
+def test_a_command_before_the_first_sample_is_followed_from_there():
+    recording = Recording()
+    recording.add_command(Trajectory(
+        joint_names=('b',), positions=np.array([[3.0]]), times=np.array([0.1])), 0)
+    add(recording, [0.5, 1.0], 50)
+    add(recording, [0.5, 1.0], 100)
+    assert finish(recording).setpoints == pytest.approx(np.array([[0.5, 2.0], [0.5, 3.0]]))
+
+
+def test_what_follows_a_recording_keeps_the_setpoint_and_the_joints():
+    recording = Recording()
+    add(recording, [0.0, 0.0], 0)
+    recording.add_command(Trajectory(
+        joint_names=NAMES, positions=np.array([[2.0, 4.0]]), times=np.array([0.1])), 0)
+    after = recording.following()
+    assert (after.num_frames, after.num_samples) == (0, 0)
+    add(after, [9.0, 8.0], 50, names=('b', 'a'))
+    episode = finish(after)
+    assert episode.positions.tolist() == [[8, 9]]
+    assert episode.setpoints == pytest.approx(np.array([[1.0, 2.0]]))
+
+
+def test_each_sample_that_is_left_out_says_why():
+    recording = Recording()
+    assert recording.add_joints(NAMES, np.array([1.0, 2.0]), NOTHING, NOTHING, 5) == ''
+    for names, values, stamp, reason in (
+            (NAMES, [np.nan, 0], 9, 'position of joint a is nan'),
+            (('a',), [0], 9, 'joint b is missing'),
+            (NAMES, [0], 9, '1 positions for 2 joints'),
+            (NAMES, [0, 0], 5, 'its stamp 5 ns is not after 5 ns')):
+        assert recording.add_joints(names, np.array(values, float), NOTHING, NOTHING,
+                                    stamp) == reason
+
+
+def test_joints_of_others_may_be_nan():
+    recording = Recording(joint_names=('a',))
+    add(recording, [1.0, np.nan], 20)
+    assert finish(recording).positions.tolist() == [[1]]
+
+
+def test_a_ninth_kind_of_hazard_is_refused():
+    recording = Recording()
+    for number in range(5):
+        recording.add_hazard(f'kind{number}')
+    add(recording, [0.0, 0.0], 0)
+    assert finish(recording).hazards.tolist() == [0b11111000]
+    with pytest.raises(DatasetError, match="no room for hazard kind 'ninth'"):
+        recording.add_hazard('ninth')
+
+
+def test_a_small_jpeg_is_kept_to_the_byte_and_a_wide_one_is_scaled():
+    picture = np.random.default_rng(1).integers(0, 256, (24, 32, 3), np.uint8)
+    small, wide = encode_frame(picture), encode_frame(np.repeat(picture, 20, axis=1))
+    recording = Recording()
+    add(recording, [0.0, 0.0], 0)
+    recording.add_picture_file(small, MS)
+    recording.add_picture_file(wide, 2 * MS)
+    episode = recording.episode(camera_name='front', info={})
+    assert episode.frames[0] == small
+    assert episode.decode(1).shape == (12, 320, 3)

@@ -10,9 +10,11 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import Header
-from trajectory_msgs.msg import JointTrajectory
 
 import wm_ros.msg as msg
+from wm_ros.data.messages import NS_PER_S
+from wm_ros.data.messages import message_to_trajectory as message_to_trajectory
+from wm_ros.data.messages import stamp_to_ns as stamp_to_ns
 from wm_ros.datatypes import (
     ActionChunk,
     CommandInterface,
@@ -20,48 +22,14 @@ from wm_ros.datatypes import (
     JointSample,
     Prediction,
     Reason,
-    Trajectory,
     Verdict,
 )
-
-NS_PER_S = 1_000_000_000
-
-
-def stamp_to_ns(stamp: Time) -> int:
-    """Give a message's stamp in ns."""
-    return stamp.sec * NS_PER_S + stamp.nanosec
 
 
 def ns_to_stamp(value_ns: int) -> Time:
     """Give a message's stamp from ns; what the message cannot hold becomes 0."""
     sec, nanosec = divmod(int(value_ns), NS_PER_S)
     return Time(sec=sec, nanosec=nanosec) if 0 <= sec < 2**31 else Time()
-
-
-def message_to_trajectory(message: JointTrajectory) -> Trajectory:
-    """
-    Read a trajectory.
-
-    :param message: every point with one position per joint; velocities in all points or in none.
-    :returns: the trajectory; values are not checked for being finite.
-    :raises ValueError: naming the point whose size does not fit.
-    """
-    num_joints, points = len(message.joint_names), message.points
-    if not num_joints or not points:
-        raise ValueError(f'trajectory has {num_joints} joints and {len(points)} points')
-    has_velocities = len(points[0].velocities) > 0
-    for index, point in enumerate(points):
-        sizes = len(point.positions), len(point.velocities)
-        if sizes != (num_joints, num_joints * has_velocities):
-            raise ValueError(f'point {index} has {sizes[0]} positions and {sizes[1]} velocities '
-                             f'for {num_joints} joints')
-    times = [point.time_from_start.sec + point.time_from_start.nanosec / NS_PER_S
-             for point in points]
-    return Trajectory(
-        joint_names=tuple(message.joint_names), times=np.array(times, dtype=np.float64),
-        positions=np.array([point.positions for point in points], dtype=np.float64),
-        velocities=np.array([point.velocities for point in points], dtype=np.float64)
-        if has_velocities else None)
 
 
 def message_to_chunk(message: msg.ActionChunk) -> ActionChunk:

@@ -20,13 +20,13 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_ros.config import check_settings, setting
-from wm_ros.data.episode import EPISODE_GLOB, write_episode
+from wm_ros.data.episode import write_episode
+from wm_ros.data.messages import message_to_trajectory, stamp_to_ns
+from wm_ros.data.recording import Recording, next_path
 from wm_ros.errors import DatasetError, ObservationError
 from wm_ros.msg import Contacts
 from wm_ros.ros import qos
 from wm_ros.ros.conversions import image_to_rgb
-from wm_ros.ros.predictor_messages import message_to_trajectory, stamp_to_ns
-from wm_ros.ros.recording import Recording
 
 _EVERY_SAMPLE = QoSProfile(
     depth=100, reliability=qos.JOINT_STATES.reliability, durability=qos.JOINT_STATES.durability)
@@ -155,11 +155,3 @@ def record(config: RecorderConfig, *, duration_s: float = math.inf,
     console.print(f'{recording.num_frames} pictures and {recording.num_samples} joint states in '
                   f'{path}; {recording.num_dropped} left out')
     return path
-
-
-def next_path(directory: Path) -> Path:
-    """Return the path of the next episode in a directory."""
-    numbers = [int(path.stem.removeprefix('episode_'))
-               for path in directory.glob(EPISODE_GLOB)
-               if path.stem.removeprefix('episode_').isdigit()]
-    return directory / f'episode_{max(numbers, default=-1) + 1:09d}.safetensors'

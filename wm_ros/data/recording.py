@@ -1,0 +1,268 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Collect what comes off a live graph or out of a bag until it makes an episode.
+
+Nothing here knows ROS: the recorder node and the importers turn messages into values first.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.data.episode import EPISODE_GLOB, Episode, encode_frame
+from wm_ros.data.picture_headers import check_picture
+from wm_ros.data.pictures import decode_picture
+from wm_ros.datatypes import Trajectory
+from wm_ros.errors import DatasetError
+
+HAZARD_KINDS = ('object', 'table', 'self')
+MAX_HAZARD_KINDS = 8
+STORED_WIDTH_PX = 320
+
+_Row = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64],
+             NDArray[np.float64], int, float]
+
+
+class Setpoint:
+    """
+    What the controller was told, followed as a joint_trajectory_controller follows it.
+
+    A new trajectory runs in straight lines from the set-point of the moment it came, or from its
+    own first point where that is due at once; before any command, the set-point is the first
+    measured position.
+
+    :param positions: float64 (J,), rad.
+    """
+
+    def __init__(self, positions: NDArray[np.float64]) -> None:
+        self._start_ns = 0
+        self._times = np.zeros(1)
+        self._points = np.array(positions, np.float64)[None]
+
+    def at(self, stamp_ns: int) -> NDArray[np.float64]:
+        """Return the set-point at a time, (J,) rad."""
+        # Relative to the start: a float of seconds since 1970 resolves 0.2 microseconds only.
+        now = (stamp_ns - self._start_ns) * 1e-9
+        return np.array([np.interp(now, self._times, column) for column in self._points.T])
+
+    def follow(self, joint_names: tuple[str, ...], trajectory: Trajectory,
+               start_ns: int) -> None:
+        """
+        Take a trajectory; joints that it does not name keep their set-point.
+
+        :param joint_names: order of the set-point; names it does not know are left out.
+        :param start_ns: when time_from_start begins.
+        """
+        start = self.at(start_ns)
+        points = np.repeat(start[None], len(trajectory.times) + 1, axis=0)
+        for column, name in enumerate(trajectory.joint_names):
+            if name in joint_names:
+                points[1:, joint_names.index(name)] = trajectory.positions[:, column]
+        times = np.concatenate([[0.0], trajectory.times])
+        keep = np.append(times[1:] > 0, True)  # of points due by now only the last counts
+        self._start_ns, self._times, self._points = start_ns, times[keep], points[keep]
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """
+    An episode in the making; belongs to one thread.
+
+    Samples whose stamp does not increase are left out and counted in ``num_dropped``.
+
+    :param max_width_px: wider pictures are scaled down to it.
+    """
+
+    joint_names: tuple[str, ...] = ()
+    max_width_px: int = STORED_WIDTH_PX
+    num_dropped: int = 0
+    _frames: list[bytes] = field(default_factory=list)
+    _frame_stamps: list[int] = field(default_factory=list)
+    _joint_stamps: list[int] = field(default_factory=list)
+    _rows: list[_Row] = field(default_factory=list)
+    _setpoint: Setpoint | None = None
+    _waiting: tuple[Trajectory, int] | None = None
+    _kinds: tuple[str, ...] = HAZARD_KINDS
+    _hazard: int = 0
+    _clearance: float = np.nan
+
+    @property
+    def num_frames(self) -> int:
+        """Frames so far."""
+        return len(self._frames)
+
+    @property
+    def num_samples(self) -> int:
+        """Joint samples so far."""
+        return len(self._joint_stamps)
+
+    @property
+    def last_frame_ns(self) -> int | None:
+        """Stamp of the newest frame."""
+        return self._frame_stamps[-1] if self._frame_stamps else None
+
+    @property
+    def last_sample_ns(self) -> int | None:
+        """Stamp of the newest joint sample."""
+        return self._joint_stamps[-1] if self._joint_stamps else None
+
+    def following(self) -> 'Recording':
+        """Return an empty recording of the same robot, whose set-point goes on from here."""
+        return Recording(joint_names=self.joint_names, max_width_px=self.max_width_px,
+                         _setpoint=self._setpoint, _waiting=self._waiting, _kinds=self._kinds)
+
+    def add_frame(self, image: NDArray[np.uint8], stamp_ns: int) -> None:
+        """Keep a picture, RGB uint8 (h, w, 3)."""
+        if self._is_new_frame(stamp_ns):
+            self._frames.append(encode_frame(fit_width(image, self.max_width_px)))
+            self._frame_stamps.append(stamp_ns)
+
+    def add_picture_file(self, data: bytes, stamp_ns: int) -> None:
+        """
+        Keep a JPEG or PNG file; a JPEG of at most the stored width is kept to the byte.
+
+        :raises ObservationError: if it is damaged.
+        """
+        _, width = check_picture(data)
+        if width > self.max_width_px or not data.startswith(b'\xff\xd8'):
+            self.add_frame(decode_picture(data), stamp_ns)
+        elif self._is_new_frame(stamp_ns):
+            self._frames.append(data)
+            self._frame_stamps.append(stamp_ns)
+
+    def _is_new_frame(self, stamp_ns: int) -> bool:
+        if self._frame_stamps and stamp_ns <= self._frame_stamps[-1]:
+            self.num_dropped += 1
+            return False
+        return True
+
+    def add_joints(self, names: tuple[str, ...], positions: NDArray[np.float64],
+                   velocities: NDArray[np.float64], efforts: NDArray[np.float64],
+                   stamp_ns: int) -> str:
+        """
+        Keep a joint sample; the first one decides joints and order.
+
+        :param names: J names; the arrays are (J,) or, where the driver gives none, (0,).
+        :returns: why the sample was left out, or '' if it is kept.
+        """
+        reason = self._joints_problem(names, positions, stamp_ns)
+        if reason:
+            self.num_dropped += 1
+            return reason
+        self.joint_names = self.joint_names or names
+        order = [names.index(name) for name in self.joint_names]
+        measured, velocity, effort = (
+            np.asarray(values, np.float64)[order] if len(values) == len(names)
+            else np.zeros(len(order)) for values in (positions, velocities, efforts))
+        if self._setpoint is None:
+            self._setpoint = Setpoint(measured)
+        if self._waiting is not None:
+            self._setpoint.follow(self.joint_names, *self._waiting)
+            self._waiting = None
+        self._rows.append((measured, velocity, effort, self._setpoint.at(stamp_ns),
+                           self._hazard, self._clearance))
+        self._joint_stamps.append(stamp_ns)
+        self._hazard, self._clearance = 0, np.nan
+        return ''
+
+    def _joints_problem(self, names: tuple[str, ...], positions: NDArray[np.float64],
+                        stamp_ns: int) -> str:
+        missing = [name for name in self.joint_names if name not in names]
+        if missing:
+            return f"joint {', '.join(missing)} is missing"
+        if not names or len(positions) != len(names):
+            return f'{len(positions)} positions for {len(names)} joints'
+        kept = [names.index(name) for name in self.joint_names or names]
+        bad = [names[index] for index in kept if not np.isfinite(positions[index])]
+        if bad:
+            return f'position of joint {bad[0]} is {positions[names.index(bad[0])]}'
+        if self._joint_stamps and stamp_ns <= self._joint_stamps[-1]:
+            return f'its stamp {stamp_ns} ns is not after {self._joint_stamps[-1]} ns'
+        return ''
+
+    def add_command(self, trajectory: Trajectory, start_ns: int) -> None:
+        """
+        Let the set-point follow a command.
+
+        One that comes before any joint sample waits for it: the arm may still be following it.
+        """
+        if not np.isfinite(trajectory.positions).all():
+            return
+        if self._setpoint is None:
+            self._waiting = trajectory, start_ns
+        else:
+            self._setpoint.follow(self.joint_names, trajectory, start_ns)
+
+    def add_contacts(self, pairs: list[str]) -> None:
+        """Note hazardous contacts, ``body_a|body_b``, with the next joint sample."""
+        for pair in pairs:
+            self.add_hazard(contact_kind(pair))
+
+    def add_hazard(self, kind: str) -> None:
+        """
+        Note a hazard of any kind with the next joint sample.
+
+        :raises DatasetError: if there are more kinds than an episode can hold.
+        """
+        if kind not in self._kinds:
+            if len(self._kinds) == MAX_HAZARD_KINDS:
+                raise DatasetError(f'no room for hazard kind {kind!r}: an episode holds '
+                                   f"{MAX_HAZARD_KINDS} kinds, here {', '.join(self._kinds)}")
+            self._kinds = (*self._kinds, kind)
+        self._hazard |= 1 << self._kinds.index(kind)
+
+    def add_clearance(self, distance: float) -> None:
+        """Note the arm's clearance, m, with the next joint sample."""
+        self._clearance = distance
+
+    def episode(self, *, camera_name: str, info: dict[str, object]) -> Episode:
+        """
+        Make the episode.
+
+        :raises DatasetError: if a part of it never came.
+        """
+        missing = [what for what, count in (('camera pictures', self.num_frames),
+                                            ('joint states', self.num_samples)) if not count]
+        if missing:
+            raise DatasetError(f'nothing was recorded: no {" and no ".join(missing)} came')
+        *columns, hazards, clearance = zip(*self._rows, strict=True)
+        positions, velocities, efforts, setpoints = (
+            np.array(column, np.float32) for column in columns)
+        distances = np.array(clearance, np.float32)
+        return Episode(
+            frames=tuple(self._frames), frame_stamps_ns=np.array(self._frame_stamps, np.int64),
+            joint_names=self.joint_names,
+            joint_stamps_ns=np.array(self._joint_stamps, np.int64),
+            positions=positions, velocities=velocities, efforts=efforts, setpoints=setpoints,
+            hazards=np.array(hazards, np.uint8), hazard_kinds=self._kinds,
+            clearance=None if np.isnan(distances).all() else distances,
+            camera_name=camera_name, info=info)
+
+
+def contact_kind(pair: str) -> str:
+    """Name the hazard of a contact, ``body_a|body_b``: object, table or self."""
+    bodies = pair.split('|')
+    if 'table' in bodies:
+        return 'table'
+    return 'object' if any(name.startswith('object') for name in bodies) else 'self'
+
+
+def fit_width(image: NDArray[np.uint8], max_width_px: int) -> NDArray[np.uint8]:
+    """Scale a picture (h, w, 3) down to at most a width, averaging areas."""
+    height, width = image.shape[:2]
+    if width <= max_width_px:
+        return image
+    size = max_width_px, max(1, round(height * max_width_px / width))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def next_path(directory: Path) -> Path:
+    """Return the path of the next episode in a directory."""
+    numbers = [int(path.stem.removeprefix('episode_'))
+               for path in directory.glob(EPISODE_GLOB)
+               if path.stem.removeprefix('episode_').isdigit()]
+    return directory / f'episode_{max(numbers, default=-1) + 1:09d}.safetensors'
