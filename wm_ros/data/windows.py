@@ -26,6 +26,10 @@ from wm_ros.world_model.config import ModelConfig
 # How far a frame may be from the moment it stands for, in steps.
 SLOP_STEPS = 0.3
 MAX_OBSTACLES = 3
+# Centre on the table (m), turn about z (rad), half extents (m; both the radius of round things),
+# half height (m), and the kind as an index into OBSTACLE_KINDS.
+OBSTACLE_COLUMNS = ('x', 'y', 'yaw', 'half_x', 'half_y', 'half_height', 'kind')
+OBSTACLE_KINDS = ('', 'box', 'cylinder', 'capsule')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -44,8 +48,8 @@ class Windows:
         horizon.
     :param hazard_kind: bit mask of the first hazard's kinds, uint8 (W,).
     :param clearance: least clearance within each step, float32 (W, H), m; NaN if not known.
-    :param obstacles: what stands on the table as uprights (x, y, radius, top), float32 (W, K, 4),
-        m; a radius of zero is none, NaN is not known.
+    :param obstacles: what stands on the table, as OBSTACLE_COLUMNS say, float32 (W, K, 7); a
+        kind of zero is none, NaN is not known.
     :param in_contact: a hazard within one step before the anchor, bool (W,).
     :param episode: which episode a window is of, int64 (W,).
     """
@@ -212,22 +216,26 @@ def _least_clearance(episode: Episode, now: NDArray[np.int64], then: NDArray[np.
 
 def _obstacles(episode: Episode, starts: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the objects of the recorded scene while nothing has touched them."""
-    found = np.full((len(starts), MAX_OBSTACLES, 4), np.nan, np.float32)
-    scene = episode.info.get('scene')
-    if scene is None or len(scene['objects']) > MAX_OBSTACLES:
+    found = np.full((len(starts), MAX_OBSTACLES, len(OBSTACLE_COLUMNS)), np.nan, np.float32)
+    items = (episode.info.get('scene') or {}).get('objects')
+    if items is None or len(items) > MAX_OBSTACLES:
+        return found
+    if any(item['shape'] not in OBSTACLE_KINDS for item in items):
+        # Only what has an outline that is known here may teach.
         return found
     rows = np.flatnonzero(episode.hazards)
     touched = episode.joint_stamps_ns[rows[0]] if rows.size else starts.max(initial=0) + 1
-    uprights = np.zeros((MAX_OBSTACLES, 4), np.float32)
-    for index, item in enumerate(scene['objects']):
+    there = np.zeros(found.shape[1:], np.float32)
+    for index, item in enumerate(items):
         first, second, third = item['size']
         if item['shape'] == 'box':
-            # The disc of the same area as the box's footprint.
-            radius, top = 2 * np.sqrt(first * second / np.pi), 2 * third
+            sizes = first, second, third
         else:
-            radius, top = first, 2 * (second + (first if item['shape'] == 'capsule' else 0))
-        uprights[index] = *item['position'], radius, top
-    found[starts < touched] = uprights
+            # The caps of a capsule come on top of its cylinder.
+            sizes = first, first, second + (first if item['shape'] == 'capsule' else 0)
+        there[index] = (*item['position'], item['yaw_rad'], *sizes,
+                        OBSTACLE_KINDS.index(item['shape']))
+    found[starts < touched] = there
     return found
 
 

@@ -13,11 +13,19 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_ros.data.episode import Episode, encode_frame, write_episode
-from wm_ros.simulation.play import CHUNK_S, Play
+from wm_ros.data.episode import (
+    EPISODE_GLOB,
+    Episode,
+    encode_frame,
+    read_episode,
+    write_episode,
+)
+from wm_ros.errors import DatasetError
+from wm_ros.simulation.motion import Motion, sample_motion
+from wm_ros.simulation.play import Play
 from wm_ros.simulation.renderer import Camera
 from wm_ros.simulation.robot import HAZARD_KINDS, JOINT_NAMES, TIMESTEP_S, So101Simulation
-from wm_ros.simulation.scene import FRONT_CAMERA, sample_scene
+from wm_ros.simulation.scene import FRONT_CAMERA, SPLITS, sample_scene, scene_info
 
 FRAME_PERIOD_S = 0.1
 JOINT_PERIOD_S = 0.02
@@ -39,14 +47,20 @@ def episode_seed(seed: int, index: int) -> int:
     return seed * 1_000_000 + index
 
 
-def collect(directory: Path, *, num_episodes: int, seed: int, workers: int = 1,
-            on_progress: Callable[[int], None] = lambda done: None) -> int:
+def collect(directory: Path, *, num_episodes: int, seed: int, split: str = 'id',
+            workers: int = 1, on_progress: Callable[[int], None] = lambda done: None) -> int:
     """
     Collect what is missing of ``num_episodes`` episodes into ``directory``.
 
+    :param split: which kind of scenes, one of SPLITS; a directory holds one kind only.
     :param on_progress: called with the number of episodes that are there.
     :returns: how many were made now.
+    :raises ValueError: if there is no such split.
+    :raises DatasetError: if the directory holds another split's episodes.
     """
+    if split not in SPLITS:
+        raise ValueError(f'no split is called {split!r}; choose from {", ".join(SPLITS)}')
+    _check_split(directory, split)
     wanted = {
         index: directory / f'episode_{episode_seed(seed, index):09d}.safetensors'
         for index in range(num_episodes)}
@@ -58,14 +72,15 @@ def collect(directory: Path, *, num_episodes: int, seed: int, workers: int = 1,
     directory.mkdir(parents=True, exist_ok=True)
     if workers <= 1:
         for index in missing:
-            collect_episode(wanted[index], episode_seed(seed, index))
+            collect_episode(wanted[index], episode_seed(seed, index), split)
             done += 1
             on_progress(done)
         return len(missing)
     # A forked child would share its parent's EGL display, which Mesa does not allow.
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        jobs = [pool.submit(collect_episode, wanted[i], episode_seed(seed, i)) for i in missing]
+        jobs = [pool.submit(collect_episode, wanted[i], episode_seed(seed, i), split)
+                for i in missing]
         for job in as_completed(jobs):
             job.result()
             done += 1
@@ -73,17 +88,32 @@ def collect(directory: Path, *, num_episodes: int, seed: int, workers: int = 1,
     return len(missing)
 
 
-def collect_episode(path: Path, seed: int) -> None:
+def _check_split(directory: Path, split: str) -> None:
+    """Refuse to mix: the names of the files do not tell the splits apart."""
+    path = next(iter(sorted(directory.glob(EPISODE_GLOB))), None)
+    if path is None:
+        return
+    there = read_episode(path).info.get('split', 'id')
+    if there != split:
+        raise DatasetError(f'{path} is of the split {there!r}, not {split!r}; '
+                           'give each split a directory of its own')
+
+
+def collect_episode(path: Path, seed: int, split: str = 'id') -> None:
     """Simulate one episode of play and write it."""
     cv2.setNumThreads(1)
-    write_episode(path, simulate_episode(seed))
+    write_episode(path, simulate_episode(seed, split=split))
 
 
-def simulate_episode(seed: int, *, duration_s: float = EPISODE_S) -> Episode:
-    """Simulate one episode of play: the same seed gives the same motion and pictures."""
-    scene = sample_scene(seed)
+def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISODE_S) -> Episode:
+    """
+    Simulate one episode of play: the same seed gives the same motion and pictures.
+
+    :raises ValueError: if there is no such split.
+    """
+    scene, motion = sample_scene(seed, split), sample_motion(seed, split)
     sim = So101Simulation(scene)
-    play = _PlaySchedule(seed, sim)
+    play = _PlaySchedule(seed, sim, motion)
     log = _Log(sim)
     per_joint, per_frame = (round(p / TIMESTEP_S) for p in (JOINT_PERIOD_S, FRAME_PERIOD_S))
     with Camera(sim.model, FRONT_CAMERA) as camera:
@@ -98,15 +128,19 @@ def simulate_episode(seed: int, *, duration_s: float = EPISODE_S) -> Episode:
                     sim.time_s > log.first_hazard_s + AFTER_HAZARD_S):
                 break
             sim.step()
-    return log.episode({'seed': seed, 'split': 'id', 'scene': asdict(scene)})
+    info: dict[str, object] = {'seed': seed, 'split': split, 'scene': scene_info(scene)}
+    if motion != Motion():
+        info['motion'] = asdict(motion)
+    return log.episode(info)
 
 
 class _PlaySchedule:
     """When play sends its next command: after the last, with pauses, at times in between."""
 
-    def __init__(self, seed: int, sim: So101Simulation) -> None:
+    def __init__(self, seed: int, sim: So101Simulation, motion: Motion) -> None:
         self._rng = np.random.default_rng([seed, 0xC0])
-        self._play = Play(seed, sim.scene)
+        self._play = Play(seed, sim.scene, motion)
+        self._motion = motion
         self._sim = sim
         sim.place(self._play.start())
         self._next_s = float(self._rng.uniform(0.1, 0.5))
@@ -117,8 +151,10 @@ class _PlaySchedule:
         if now < self._next_s:
             return
         # Most moves are one chunk, as a policy sends them; some are slower and longer.
-        slow = self._rng.random() < 0.25
-        duration = float(self._rng.uniform(CHUNK_S, 2.0)) if slow else CHUNK_S
+        motion = self._motion
+        slow = self._rng.random() < motion.slow_share
+        duration = (float(self._rng.uniform(motion.chunk_s, motion.slow_s)) if slow
+                    else motion.chunk_s)
         move = self._play.next_move(self._sim.positions, duration_s=duration)
         self._sim.set_trajectory(move.times, move.positions)
         # Now and then a new command replaces one that is still running.

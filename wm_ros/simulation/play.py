@@ -13,10 +13,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_ros.simulation.motion import CHUNK_S, Motion
 from wm_ros.simulation.robot import So101Simulation
 from wm_ros.simulation.scene import Scene
 
-CHUNK_S = 0.8
 POINT_PERIOD_S = 0.1
 # Where play goes: wide enough to reach every object, short of the joint limits.
 _LOWER = np.array([-1.15, -1.0, -1.3, -1.2, -1.5, -0.1])
@@ -41,9 +41,10 @@ class Move:
 class Play:
     """Draw moves from a seed, two thirds of them towards an object's place."""
 
-    def __init__(self, seed: int, scene: Scene) -> None:
+    def __init__(self, seed: int, scene: Scene, motion: Motion | None = None) -> None:
         self._rng = np.random.default_rng([seed, 0x97A])
         self._scene = scene
+        self._motion = motion or Motion()
         self._poses, self._tips = pose_pool()
 
     def start(self) -> NDArray[np.float64]:
@@ -62,7 +63,8 @@ class Play:
         :param duration_s: how long the move takes, s.
         """
         target = self._target()
-        reach = self._rng.uniform(0.5, 1.3) * max(1.0, duration_s / CHUNK_S)
+        reach = self._rng.uniform(*self._motion.reach_rad)
+        reach *= max(1.0, duration_s / self._motion.chunk_s)
         step = target - current
         longest = float(np.abs(step).max())
         if longest > reach:
@@ -116,3 +118,6 @@ def pose_pool() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
                 tips.append(tip.copy())
         _pool = np.array(poses), np.array(tips)
     return _pool
+
+
+__all__ = ['CHUNK_S', 'POINT_PERIOD_S', 'Motion', 'Move', 'Play', 'minimum_jerk', 'pose_pool']

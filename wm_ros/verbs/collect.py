@@ -22,7 +22,7 @@ def collect(arguments: argparse.Namespace) -> None:
     with progress_bar() as progress:
         task = progress.add_task('episodes', total=arguments.episodes)
         made = run(arguments.out, num_episodes=arguments.episodes, seed=arguments.seed,
-                   workers=arguments.workers,
+                   split=arguments.split, workers=arguments.workers,
                    on_progress=lambda done: progress.update(task, completed=done))
     console.print(f'{arguments.episodes} episodes in {arguments.out}, {made} of them new')
 
@@ -32,5 +32,9 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, collect)
     parser.add_argument('--episodes', type=positive, required=True)
     parser.add_argument('--seed', type=natural, required=True)
+    # Spelt out, as MuJoCo takes a second to load; a test compares them with the simulation's.
+    parser.add_argument('--split', choices=('id', 'objects', 'appearance', 'dynamics'),
+                        default='id', help='kind of scenes: as in training, or unlike it in one '
+                        'way (default: %(default)s)')
     parser.add_argument('--out', type=Path, required=True, help='directory of episodes')
     add_workers_option(parser)
