@@ -16,7 +16,7 @@ from wm_ros.errors import CheckpointError, WorldModelError  # noqa: E402
 from wm_ros.training.baseline import baseline_risk, train_baseline  # noqa: E402
 from wm_ros.training.config import TrainConfig  # noqa: E402
 from wm_ros.training.losses import frame_loss, hazard_loss  # noqa: E402
-from wm_ros.training.trainer import Trainer  # noqa: E402
+from wm_ros.training.trainer import Observer, Trainer  # noqa: E402
 
 
 def make_windows():
@@ -71,8 +71,12 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_state(tmp_path):
 
 def test_training_lowers_the_loss(tmp_path):
     losses = []
-    make_trainer(tmp_path, steps=40, warmup_steps=5).run(
-        lambda step, parts: losses.append(float(parts.total)))
+
+    class Listener(Observer):
+        def on_step(self, step, parts):
+            losses.append(float(parts.total))
+
+    make_trainer(tmp_path, steps=40, warmup_steps=5).run(Listener())
     assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
 
 

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from wm_ros.config import check_settings
 
+PRECISIONS = ('no', 'bf16', 'fp16')
+# A run may be taken up with other values of these: they say how it is kept and shown, and how it
+# is laid out over processes, not what is learned.
+FREE_ON_RESUME = ('accumulate', 'checkpoint_every_s', 'keep_best', 'log_every', 'sample_frames',
+                  'spike_factor', 'threads', 'validate_every')
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
@@ -13,58 +19,106 @@ class TrainConfig:
     Settings of one training run.
 
     :param steps: optimiser steps of the whole run; the learning rate falls to zero at the end.
-    :param batch_size: windows of a step.
+    :param batch_size: windows of one pass forward and back in one process.
+    :param accumulate: passes whose mean gradient makes one step; a step sees ``batch_size *
+        accumulate`` windows for each process.
+    :param mixed_precision: no, bf16 or fp16; fp16 needs a GPU.
     :param learning_rate: peak.
     :param warmup_steps: linear rise of the learning rate.
     :param weight_decay: of matrices.
     :param ema_decay: of the averaged weights that are exported.
     :param clip_norm: of the gradient.
-    :param steps_per_window: prediction steps that are trained of each window, drawn at random.
-    :param frames_per_window: how many of those are decoded.
+    :param frames_per_window: steps that are decoded of each window, drawn at random.
     :param frame_weight: of the frame loss.
-    :param joint_weight: of the joint loss.
-    :param clearance_weight: of the clearance loss, where episodes know it.
-    :param obstacle_weight: of the obstacle loss, where episodes know what stands where.
     :param moving_weight: extra weight of pixels that move.
+    :param joint_weight: of the joint loss.
+    :param distance_weight: of the distance to obstacles, where episodes know what stands where.
+    :param distance_points: points of each window that are asked about besides the arm's own.
+    :param camera_weight: of the loss on how far the camera is seen to be turned.
+    :param camera_turn_rad: largest turn of the pictures about each axis, rad; 0 for none.
+    :param camera_turn_share: share of windows whose pictures are turned.
+    :param brightness: largest relative change of the pictures' brightness.
+    :param tint: largest relative change of each colour.
+    :param sample_share: share of the windows that train the sampler.
+    :param residual_weight: of the loss of frames with their residual latent.
+    :param kl_weight: of the residual latent's distance from a standard normal.
+    :param flow_weight: of the sampler's loss.
+    :param match_weight: of telling true actions from shuffled ones by the frame that followed.
+    :param guidance_dropout: share of the sampler's windows that learn without the action.
     :param hazard_share: share of windows with a hazard in a batch.
     :param holdout: every n-th episode is kept for validation.
     :param checkpoint_every_s: how much work a kill may lose at most.
-    :param threads: CPU threads.
+    :param log_every: steps between two entries of the log.
+    :param validate_every: steps between two looks at held-out episodes.
+    :param keep_best: keep the weights that did best on held-out episodes beside the newest.
+    :param sample_frames: held-out windows whose predicted frames are logged, 0 for none.
+    :param spike_factor: warn of a loss this many times its running level.
+    :param threads: CPU threads of each process.
     :param seed: of weights and batches.
     """
 
     steps: int = 4000
     batch_size: int = 32
+    accumulate: int = 1
+    mixed_precision: str = 'no'
     learning_rate: float = 1e-3
     warmup_steps: int = 150
     weight_decay: float = 0.02
     ema_decay: float = 0.998
     clip_norm: float = 1.0
-    steps_per_window: int = 3
     frames_per_window: int = 1
-    frame_weight: float = 5.0
-    joint_weight: float = 1.0
-    clearance_weight: float = 1.0
-    obstacle_weight: float = 1.0
+    frame_weight: float = 10.0
     moving_weight: float = 4.0
+    joint_weight: float = 0.5
+    distance_weight: float = 1.0
+    distance_points: int = 96
+    camera_weight: float = 0.3
+    camera_turn_rad: float = 0.05
+    camera_turn_share: float = 0.4
+    brightness: float = 0.2
+    tint: float = 0.08
+    sample_share: float = 0.25
+    residual_weight: float = 10.0
+    kl_weight: float = 3e-3
+    flow_weight: float = 0.2
+    match_weight: float = 0.1
+    guidance_dropout: float = 0.15
     hazard_share: float = 0.4
     holdout: int = 25
     checkpoint_every_s: float = 120.0
+    log_every: int = 20
+    validate_every: int = 500
+    keep_best: bool = True
+    sample_frames: int = 0
+    spike_factor: float = 4.0
     threads: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot train."""
         check_settings(self)
-        for name in ('steps', 'batch_size', 'steps_per_window', 'frames_per_window', 'threads'):
+        for name in ('steps', 'batch_size', 'accumulate', 'frames_per_window', 'distance_points',
+                     'log_every', 'validate_every', 'threads'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} = {getattr(self, name)} must be at least 1')
-        if self.frames_per_window > self.steps_per_window:
-            raise ValueError(f'frames_per_window = {self.frames_per_window} is more than '
-                             f'steps_per_window = {self.steps_per_window}')
         if not 0 < self.hazard_share < 1:
             raise ValueError(f'hazard_share = {self.hazard_share} must be between 0 and 1')
         if not self.learning_rate > 0:
             raise ValueError(f'learning_rate = {self.learning_rate} must be above 0')
         if self.holdout < 2:
             raise ValueError(f'holdout = {self.holdout} must be at least 2')
+        self._check_run()
+
+    def _check_run(self) -> None:
+        if self.mixed_precision not in PRECISIONS:
+            raise ValueError(f'mixed_precision = {self.mixed_precision!r} must be one of '
+                             f"{', '.join(PRECISIONS)}")
+        for name in ('warmup_steps', 'checkpoint_every_s', 'sample_frames'):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f'{name} = {getattr(self, name)} must not be below 0')
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f'ema_decay = {self.ema_decay} must be at least 0 and below 1')
+        if not self.clip_norm > 0:
+            raise ValueError(f'clip_norm = {self.clip_norm} must be above 0')
+        if not self.spike_factor > 1:
+            raise ValueError(f'spike_factor = {self.spike_factor} must be above 1')

@@ -1,179 +1,298 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: resumable at any moment, early to say that something is wrong."""
+"""
+The training loop: resumable at any moment, early to say that something is wrong.
+
+The same code runs in one process and, started with ``accelerate launch`` or ``torchrun``, in many:
+each draws its own batches, gradients are averaged, and the first process writes.
+"""
 
 import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
-from wm_ros.data.episode import list_episodes, read_episode
+from wm_ros.data.episode import list_episodes
 from wm_ros.data.windows import Windows, load_windows
 from wm_ros.errors import WorldModelError
-from wm_ros.training.batches import BatchSampler
-from wm_ros.training.config import TrainConfig
+from wm_ros.inference.weights import save_model
+from wm_ros.training.batches import Batch, BatchSampler
+from wm_ros.training.config import FREE_ON_RESUME, TrainConfig
+from wm_ros.training.inferring import infer_config as infer_config
+from wm_ros.training.inferring import split_episodes as split_episodes
 from wm_ros.training.losses import Losses, world_model_loss
-from wm_ros.training.metrics import auroc
-from wm_ros.training.state import TrainState, load_state, save_state
+from wm_ros.training.optimisation import (
+    is_spike,
+    learning_rate_at,
+    make_optimizer,
+    next_level,
+    update_average,
+)
+from wm_ros.training.run_log import RunLog
+from wm_ros.training.state import Progress, TrainState, load_state, locked, save_state
+from wm_ros.training.validation import Validation, validate
 from wm_ros.world_model.config import ModelConfig, config_to_dict
 from wm_ros.world_model.geometry import Geometry
 from wm_ros.world_model.model import WorldModel
 
-LOG_EVERY = 50
-VALIDATE_EVERY = 500
-_VALIDATION_WINDOWS = 1024
+BEST_FILE = 'best.safetensors'
 
 
-def split_episodes(paths: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
-    """Return training and validation episodes: every ``holdout``-th is for validation."""
-    return [p for i, p in enumerate(paths) if i % holdout], paths[::holdout]
+class Objective(nn.Module):
+    """The loss as a module, so that gradients are averaged over processes where it is called."""
+
+    def __init__(self, model: WorldModel, config: TrainConfig) -> None:
+        super().__init__()
+        self.model, self._config = model, config
+
+    def forward(self, batch: Batch) -> Losses:
+        """Return the losses of a batch."""
+        return world_model_loss(self.model, batch, self._config)
 
 
-def infer_config(paths: list[Path], **sizes: int | float | Geometry | None) -> ModelConfig:
-    """Return a config with joints, camera and normalisation taken from up to 100 episodes."""
-    episodes = [read_episode(path) for path in paths[:: max(1, len(paths) // 100)]]
-    first = episodes[0]
-    positions = np.concatenate([episode.positions for episode in episodes])
-    velocities = np.concatenate([episode.velocities for episode in episodes])
+class Observer:
+    """What a caller hears of a run; each method does nothing unless it is overridden."""
 
-    def rounded(values: np.ndarray, least: float) -> tuple[float, ...]:
-        return tuple(round(max(float(v), least), 4) for v in values)
+    def on_step(self, step: int, losses: Losses) -> None:
+        """Hear of a step that is done."""
 
-    return ModelConfig(
-        joint_names=first.joint_names, camera_name=first.camera_name,
-        joint_mean=rounded(positions.mean(0), -math.inf),
-        joint_std=rounded(positions.std(0), 0.05),
-        velocity_std=rounded(velocities.std(0), 0.05), **sizes)  # type: ignore[arg-type]
+    def on_validation(self, step: int, found: Validation) -> None:
+        """Hear what was found on held-out episodes."""
+
+    def on_warning(self, step: int, text: str) -> None:
+        """Hear that something looks wrong."""
+
+
+class _Step(NamedTuple):
+    losses: Losses
+    gradient_norm: float
+    is_last: bool
 
 
 class Trainer:
-    """Trains one model from a directory of episodes into a directory of states."""
+    """Trains one model on windows of episodes into a directory of states."""
 
     def __init__(self, windows: Windows, validation: Windows, model_config: ModelConfig,
-                 config: TrainConfig, out: Path, *, start: WorldModel | None = None) -> None:
+                 config: TrainConfig, out: Path, *, start: WorldModel | None = None,
+                 lenient: bool = False) -> None:
         """
         Build a run, or take one up where ``out`` holds its state.
 
         :param start: a model whose weights to start from; random ones if None.
-        :raises CheckpointError: if the state there is damaged or was made with other settings.
+        :param lenient: take up a state that was made with other data or training settings.
+        :raises CheckpointError: if no state there is whole or it was made with other settings.
+        :raises ValueError: if this machine cannot train at the wanted precision.
         """
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
+        self.accelerator = _make_accelerator(config)
         self.model_config, self.config, self.out = model_config, config, out
         self._validation = validation
-        self._sampler = BatchSampler(windows, config, step_s=model_config.step_s,
-                                     num_members=model_config.num_hazard_heads)
+        self._sampler = BatchSampler(windows, config, model_config)
         model = WorldModel(model_config)
         if start is not None:
             model.load_state_dict(start.state_dict())
+        model.to(self.accelerator.device)
         average = copy.deepcopy(model).eval().requires_grad_(False)
-        self._settings = {'model': config_to_dict(model_config), 'train': asdict(config),
-                          'windows': len(windows)}
-        optimizer = torch.optim.AdamW(_groups(model, config.weight_decay),
-                                      lr=config.learning_rate, betas=(0.9, 0.98))
-        self._state = load_state(
-            out, TrainState(model, average, optimizer, 0), self._settings)
-        self.model, self.average, self.step = model, average, self._state.step
+        self._settings = {
+            'model': config_to_dict(model_config), 'windows': len(windows),
+            'train': {key: value for key, value in asdict(config).items()
+                      if key not in FREE_ON_RESUME},
+            'batches_per_step': config.accumulate * self.accelerator.num_processes}
+        fresh = TrainState(model, average, make_optimizer(model, config), Progress())
+        self._state, self.warning = load_state(
+            out, fresh, self._settings, lenient=lenient,
+            defaults={'model': _defaults(ModelConfig), 'train': _defaults(TrainConfig)})
+        self.model, self.average, self.progress = model, average, self._state.progress
+        self._objective, self._optimizer = self.accelerator.prepare(
+            Objective(model, config), self._state.optimizer)
+        if self.accelerator.scaler is not None and self.progress.scaler:
+            self.accelerator.scaler.load_state_dict(self.progress.scaler)
+        self._stopping = False
+        self._saved_at = time.monotonic()
+        self._step_s = 0.0
 
-    def run(self, on_step: Callable[[int, Losses], None] = lambda step, losses: None,
-            on_validation: Callable[[int, float], None] = lambda step, value: None,
-            *, stop_at: int | None = None) -> None:
+    @property
+    def step(self) -> int:
+        """Optimiser steps done."""
+        return self.progress.step
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return bool(self.accelerator.is_main_process)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps of the run are done."""
+        return self.step >= self.config.steps
+
+    def stop(self) -> None:
+        """Ask for an end after the step that runs now; safe in a signal handler."""
+        self._stopping = True
+
+    def run(self, observer: Observer | None = None, *, stop_at: int | None = None,
+            deadline: float | None = None) -> None:
         """
         Train to the end, saving on the way.
 
         :param stop_at: stop before this step, with the state saved; the end if None.
+        :param deadline: end before this moment of ``time.monotonic()``, with the state saved, but
+            not before one step is done: even the shortest pieces add up to a whole run.
         :raises WorldModelError: if the loss is not finite; the last good state stays.
+        :raises CheckpointError: if another process trains in this directory.
         """
-        last_save = time.monotonic()
+        watching = observer or Observer()
         end = self.config.steps if stop_at is None else min(stop_at, self.config.steps)
-        while self.step < end:
-            losses = self._train_step()
-            on_step(self.step, losses)
-            if self.step % VALIDATE_EVERY == 0:
-                on_validation(self.step, self.validate())
-            if time.monotonic() - last_save > self.config.checkpoint_every_s:
-                self.save()
-                last_save = time.monotonic()
-        self.save()
+        holding = locked(self.out) if self.is_main else nullcontext()
+        with holding, RunLog(self.out, self.step, is_writing=self.is_main) as log:
+            self._saved_at = time.monotonic()
+            self._loop(end, deadline, watching, log)
+            self.save()
+        self.accelerator.wait_for_everyone()
 
     def save(self) -> None:
-        """Write the state of this step."""
-        save_state(self.out, self._state._replace(step=self.step), self._settings)
+        """Write the state of this step; only the first process does."""
+        if not self.is_main:
+            return
+        if self.accelerator.scaler is not None:
+            self.progress.scaler = self.accelerator.scaler.state_dict()
+        save_state(self.out, self._state, self._settings)
+        self._saved_at = time.monotonic()
 
-    def validate(self) -> float:
-        """Return the hazard AUROC of the averaged model on held-out episodes."""
-        windows = self._validation
-        free = np.flatnonzero(~windows.in_contact)
-        chosen = free[:: max(1, len(free) // _VALIDATION_WINDOWS)]
-        scores = []
-        with torch.no_grad():
-            for part in np.array_split(chosen, max(1, len(chosen) // 64)):
-                images = torch.from_numpy(windows.frames[windows.context[part]])
-                context = self.average.encode(images.permute(0, 1, 4, 2, 3).float() / 255)
-                made = self.average.predict(
-                    context.tokens, context.obstacles,
-                    torch.from_numpy(windows.positions[part]),
-                    torch.from_numpy(windows.velocities[part]),
-                    torch.from_numpy(windows.actions[part]))
-                scores.append(made.hazard_logits.sigmoid().mean(-1).amax(1).numpy())
-        hazard = windows.hazard_by_step(self.model_config.step_s)[chosen, -1]
-        return auroc(np.concatenate(scores), hazard)
+    def validate(self) -> Validation:
+        """Measure the averaged model on held-out episodes."""
+        return validate(self.average, self._validation, self.config, self.accelerator.device)
 
-    def _train_step(self) -> Losses:
-        config = self.config
-        for group in self._state.optimizer.param_groups:
-            group['lr'] = config.learning_rate * _schedule(self.step, config)
-        losses = world_model_loss(self.model, self._sampler.draw(self.step), config)
-        self._state.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        total = float(losses.total.detach())
-        if not math.isfinite(total) or not math.isfinite(float(norm)):
+    def _loop(self, end: int, deadline: float | None, observer: Observer, log: RunLog) -> None:
+        is_last, last_log = False, self.step
+        logged_at = time.monotonic()
+        while self.step < end and not is_last:
+            began = time.monotonic()
+            # The next step must fit as well, or this one is the last.
+            late = deadline is not None and began + 2 * self._step_s >= deadline
+            done = self._train_step(wants_stop=late or self._stopping, observer=observer)
+            is_last = done.is_last
+            observer.on_step(self.step, done.losses)
+            self._step_s = time.monotonic() - began
+            if self.step % self.config.log_every == 0 or self.step == end or is_last:
+                seconds = (time.monotonic() - logged_at) / max(1, self.step - last_log)
+                log.losses(self.step, {name: float(part) for name, part in
+                                       done.losses._asdict().items()},
+                           learning_rate=learning_rate_at(self.step - 1, self.config),
+                           gradient_norm=done.gradient_norm, seconds=seconds)
+                last_log, logged_at = self.step, time.monotonic()
+            if time.monotonic() + self._step_s - self._saved_at > self.config.checkpoint_every_s:
+                self.save()
+            if self.step % self.config.validate_every == 0 and self.is_main:
+                self._look(observer, log)
+                logged_at = time.monotonic()
+
+    def _look(self, observer: Observer, log: RunLog) -> None:
+        found = self.validate()
+        log.validation(self.step, found)
+        observer.on_validation(self.step, found)
+        best = self.progress.best
+        if self.config.keep_best and math.isfinite(found.auroc) and (
+                best is None or found.auroc > best):
+            save_model(self.out / BEST_FILE, self.average)
+            self.progress.best, self.progress.best_step = found.auroc, self.step
+
+    def _train_step(self, *, wants_stop: bool, observer: Observer) -> _Step:
+        for group in self._optimizer.param_groups:
+            group['lr'] = learning_rate_at(self.step, self.config)
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = [self._backward(micro) for micro in range(self.config.accumulate)]
+        norm = float(self.accelerator.clip_grad_norm_(
+            self.model.parameters(), self.config.clip_norm))
+        losses, is_last = self._mean(parts, wants_stop=wants_stop)
+        self._check(float(losses.total), norm, observer)
+        self._optimizer.step()
+        self.progress.step += 1
+        update_average(self.average, self.model, self.config.ema_decay, self.step)
+        return _Step(losses, norm, is_last)
+
+    def _backward(self, micro: int) -> Losses:
+        """Add the gradient of one batch; the last one of a step averages over processes."""
+        config, accelerator = self.config, self.accelerator
+        part = micro * accelerator.num_processes + accelerator.process_index
+        drawn = self._sampler.draw(self.step, part)
+        # Noise too is a function of the step: no generator's state has to outlive a kill.
+        torch.manual_seed(int(np.random.SeedSequence(
+            [config.seed, 13, self.step, part]).generate_state(1)[0]))
+        batch = type(drawn)(*(tensor.to(accelerator.device) for tensor in drawn))
+        is_last = micro == config.accumulate - 1
+        with nullcontext() if is_last else accelerator.no_sync(self._objective):
+            losses = self._objective(batch)
+            accelerator.backward(losses.total / config.accumulate)
+        return Losses(*(value.detach() for value in losses))
+
+    def _mean(self, parts: list[Losses], *, wants_stop: bool) -> tuple[Losses, bool]:
+        """Return the mean losses of all batches of a step, and whether any process must stop."""
+        values = torch.stack([torch.stack(part).float() for part in parts]).mean(0)
+        both = torch.cat([values, values.new_tensor([float(wants_stop)])])
+        both = self.accelerator.reduce(both, 'mean').cpu()
+        return Losses(*both[:-1]), bool(both[-1] > 0)
+
+    def _check(self, total: float, norm: float, observer: Observer) -> None:
+        """Stop at a loss that is not finite, warn of one that leaps."""
+        # A loss scaler meets infinite gradients on its way to the right scale, and skips them.
+        if not math.isfinite(total) or (
+                self.accelerator.scaler is None and not math.isfinite(norm)):
             raise WorldModelError(
-                f'loss {total} or gradient norm {float(norm)} is not finite at '
-                f'step {self.step}; the state saved before it stays in {self.out}; '
-                f'lower learning_rate = {config.learning_rate}')
-        self._state.optimizer.step()
-        self.step += 1
-        # A young average would remember the random start for too long.
-        decay = min(config.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
-        return Losses(*(part.detach() for part in losses))
+                f'loss {total} or gradient norm {norm} is not finite at step {self.step}; the '
+                f'state saved before it stays in {self.out}; lower learning_rate = '
+                f'{self.config.learning_rate}')
+        progress = self.progress
+        if is_spike(progress.level, total, self.step, self.config.spike_factor):
+            observer.on_warning(self.step, f'loss {total:.4g} is more than '
+                                f'{self.config.spike_factor:g} times its level '
+                                f'{progress.level:.4g}')
+        progress.level = next_level(progress.level, total)
+
+
+def _make_accelerator(config: TrainConfig) -> Accelerator:
+    has_device = torch.cuda.is_available() or torch.backends.mps.is_available() or (
+        hasattr(torch, 'xpu') and torch.xpu.is_available())
+    # Unless it is told that there is only a CPU, accelerate takes each process for a run alone.
+    # A batch without known obstacles, say, gives some parameters no gradient.
+    accelerator = Accelerator(
+        cpu=not has_device, mixed_precision=config.mixed_precision,
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    if config.mixed_precision == 'fp16' and accelerator.device.type == 'cpu':
+        raise ValueError("mixed_precision = 'fp16' needs a GPU; use bf16 or no")
+    return accelerator
+
+
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    return {item.name: item.default for item in fields(kind) if item.default is not MISSING}
 
 
 def build_trainer(data: Path, out: Path, config: TrainConfig, *, start: WorldModel | None = None,
+                  lenient: bool = False,
                   on_load: Callable[[int, int], None] = lambda done, total: None,
-                  **sizes: int | float | Geometry | None) -> tuple[Trainer, Windows]:
+                  **sizes: int | float | str | Geometry | None) -> tuple[Trainer, Windows]:
     """
     Load a directory of episodes and return a trainer and its training windows.
 
     :param start: a model to go on from; its config, normalisation included, is kept.
+    :param lenient: take up a state that was made with other data or training settings.
     """
     paths = list_episodes(data)
     train, held_out = split_episodes(paths, config.holdout)
     model_config = infer_config(train, **sizes) if start is None else start.config
     windows = load_windows(train, model_config, threads=config.threads,
-                           on_progress=lambda done: on_load(done, len(paths)))
+                           on_progress=lambda done: on_load(done, len(train)))
     validation = load_windows(held_out, model_config, threads=config.threads)
-    return Trainer(windows, validation, model_config, config, out, start=start), windows
-
-
-def _groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    others = [p for p in model.parameters() if p.ndim < 2]
-    return [{'params': matrices, 'weight_decay': decay}, {'params': others, 'weight_decay': 0.0}]
-
-
-def _schedule(step: int, config: TrainConfig) -> float:
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    return Trainer(windows, validation, model_config, config, out, start=start,
+                   lenient=lenient), windows

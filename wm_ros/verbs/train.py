@@ -3,40 +3,45 @@
 """Train a world model, and write a checkpoint from a run."""
 
 import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from wm_ros.errors import WorldModelError
-from wm_ros.verbs.shared import add_verb, console, positive, progress_bar, read_settings
+from wm_ros.verbs.shared import add_verb, console, positive, positive_float, progress_bar
 
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a world model from episodes."""
-    from wm_ros.training.config import TrainConfig
+    import time
+
     from wm_ros.training.exporting import write_checkpoint
-    from wm_ros.training.trainer import LOG_EVERY, build_trainer
-    settings = read_settings(arguments, TrainConfig)
+    from wm_ros.training.recipe import read_recipe
+    from wm_ros.training.trainer import build_trainer
+    from wm_ros.verbs.training_display import TrainingDisplay
+    began = time.monotonic()
+    recipe = read_recipe(arguments.config, arguments.sets, steps=arguments.steps)
+    settings = recipe.train_config()
     start = start_model(arguments.init) if arguments.init else None
     geometry = read_geometry(arguments.geometry) if arguments.geometry else None
     with progress_bar() as progress:
         loading = progress.add_task('reading episodes', total=None)
         trainer, windows = build_trainer(
             arguments.data, arguments.out, settings, start=start, geometry=geometry,
+            lenient=arguments.change_settings, **recipe.model,
             on_load=lambda done, total: progress.update(loading, completed=done, total=total))
-        if trainer.step:
-            progress.console.print(f'resuming at step {trainer.step}')
-        task = progress.add_task('training', total=settings.steps, completed=trainer.step)
-
-        def on_step(step: int, losses: Any) -> None:
-            progress.update(task, completed=step)
-            if step % LOG_EVERY == 0:
-                parts = ' '.join(f'{name} {float(value):.4f}' for name, value in
-                                 zip(losses._fields, losses, strict=True))
-                progress.console.print(f'step {step}: {parts}')
-
-        trainer.run(on_step, lambda step, value: progress.console.print(
-            f'step {step}: held-out hazard AUROC {value:.4f}'))
-    write_checkpoint(trainer.average, windows, trainer.model_config,
+        deadline = arguments.max_minutes and began + 60 * arguments.max_minutes
+        with _stopping_by_signal(trainer):
+            trainer.run(TrainingDisplay(progress, trainer), deadline=deadline)
+    if not trainer.is_main:
+        return
+    if not trainer.is_done:
+        console.print(f'stopped after step {trainer.step} of {settings.steps}, with the state '
+                      f'saved in {arguments.out}; give the same command to go on')
+        return
+    write_checkpoint(trainer.average.cpu(), windows, trainer.model_config,
                      arguments.out / 'checkpoint', seed=settings.seed)
     console.print(f"checkpoint in {arguments.out / 'checkpoint'}; "
                    "next: wm-ros calibrate --checkpoint that --data held-out episodes")
@@ -44,18 +49,36 @@ def train(arguments: argparse.Namespace) -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Write a checkpoint from a training run that may still be going on."""
-    from wm_ros.training.config import TrainConfig
+    from wm_ros.inference.weights import load_model
     from wm_ros.training.exporting import write_checkpoint
-    from wm_ros.training.trainer import build_trainer
+    from wm_ros.training.recipe import read_recipe
+    from wm_ros.training.trainer import BEST_FILE, build_trainer
+    recipe = read_recipe(arguments.config, arguments.sets, steps=arguments.steps)
     trainer, windows = build_trainer(
-        arguments.data, arguments.run_directory, read_settings(arguments, TrainConfig),
+        arguments.data, arguments.run_directory, recipe.train_config(), **recipe.model,
         geometry=read_geometry(arguments.geometry) if arguments.geometry else None)
     if not trainer.step:
         raise WorldModelError(f'{arguments.run_directory}: no training state there; '
                               "give the --out of 'wm-ros train'")
-    write_checkpoint(trainer.average, windows, trainer.model_config, arguments.out,
+    model, what = trainer.average.cpu(), f'step {trainer.step}'
+    if arguments.best:
+        model = load_model(arguments.run_directory / BEST_FILE, trainer.model_config)
+        what = 'the step that did best on held-out episodes'
+    write_checkpoint(model, windows, trainer.model_config, arguments.out,
                      seed=trainer.config.seed)
-    console.print(f'checkpoint of step {trainer.step} in {arguments.out}')
+    console.print(f'checkpoint of {what} in {arguments.out}')
+
+
+@contextmanager
+def _stopping_by_signal(trainer: Any) -> Iterator[None]:
+    """Let SIGTERM and SIGINT end a run after its step, with the state saved."""
+    before = {number: signal.signal(number, lambda *_: trainer.stop())
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def add_parser(verbs: Any) -> None:
@@ -64,22 +87,29 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--data', type=Path, required=True, help='directory of episodes')
     parser.add_argument('--out', type=Path, required=True, help='state and checkpoint; resumes')
     parser.add_argument('--init', help="checkpoint to start from: a directory, or 'default'")
+    parser.add_argument('--max-minutes', '--stop-after', type=positive_float, metavar='MINUTES',
+                        help='end this piece of the run in time, with its state saved')
+    parser.add_argument('--change-settings', action='store_true',
+                        help='take up a run with other data or training settings than it had')
     _add_settings(parser)
     parser = add_verb(verbs, export)
     parser.add_argument('--data', type=Path, required=True, help='as for train')
     parser.add_argument('--run', type=Path, required=True, dest='run_directory',
                         help='the --out of train')
     parser.add_argument('--out', type=Path, required=True, help='checkpoint directory')
+    parser.add_argument('--best', action='store_true',
+                        help='the weights that did best on held-out episodes, not the newest')
     _add_settings(parser)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--geometry', type=Path,
                         help='JSON of links and camera, such as config/so101_geometry.json')
-    parser.add_argument('--config', type=Path, help='YAML file of training settings')
+    parser.add_argument('--config', help='YAML file with sections model and train, or the name '
+                        'of a shipped one: tiny, small, base')
     parser.add_argument('--steps', type=positive)
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='sets',
-                        help='a training setting, may be repeated')
+                        help='a training setting, or model.KEY=VALUE; may be repeated')
 
 
 def start_model(name: str) -> Any:

@@ -1,0 +1,36 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the episodes themselves say about a run: which are held out, joints and their spread."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from wm_ros.data.episode import read_episode
+from wm_ros.world_model.config import ModelConfig
+from wm_ros.world_model.geometry import Geometry
+
+_MAX_EPISODES = 100
+
+
+def split_episodes(paths: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
+    """Return training and validation episodes: every ``holdout``-th is for validation."""
+    return [p for i, p in enumerate(paths) if i % holdout], paths[::holdout]
+
+
+def infer_config(paths: list[Path], **sizes: int | float | str | Geometry | None) -> ModelConfig:
+    """Return a config with joints, camera and normalisation taken from up to 100 episodes."""
+    episodes = [read_episode(path) for path in paths[:: max(1, len(paths) // _MAX_EPISODES)]]
+    first = episodes[0]
+    positions = np.concatenate([episode.positions for episode in episodes])
+    velocities = np.concatenate([episode.velocities for episode in episodes])
+
+    def rounded(values: np.ndarray, least: float) -> tuple[float, ...]:
+        return tuple(round(max(float(v), least), 4) for v in values)
+
+    return ModelConfig(
+        joint_names=first.joint_names, camera_name=first.camera_name,
+        joint_mean=rounded(positions.mean(0), -math.inf),
+        joint_std=rounded(positions.std(0), 0.05),
+        velocity_std=rounded(velocities.std(0), 0.05), **sizes)  # type: ignore[arg-type]
