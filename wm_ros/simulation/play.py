@@ -65,13 +65,7 @@ class Play:
         target = self._target()
         reach = self._rng.uniform(*self._motion.reach_rad)
         reach *= max(1.0, duration_s / self._motion.chunk_s)
-        step = target - current
-        longest = float(np.abs(step).max())
-        if longest > reach:
-            step = step * (reach / longest)
-        times = np.arange(1.0, round(duration_s / POINT_PERIOD_S) + 1) * np.float64(POINT_PERIOD_S)
-        progress = minimum_jerk(times / times[-1])
-        return Move(times, current + progress[:, None] * step)
+        return move_towards(current, target, reach=reach, duration_s=duration_s)
 
     def _target(self) -> NDArray[np.float64]:
         candidates = self._rng.choice(len(self._poses), 150, replace=False)
@@ -83,6 +77,26 @@ class Play:
         place = np.array([*item.position, item.height])
         distance = np.linalg.norm(self._tips[candidates] - place, axis=1)
         return self._poses[candidates[int(distance.argmin())]]
+
+
+def move_towards(current: NDArray[np.float64], target: NDArray[np.float64], *, reach: float,
+                 duration_s: float, span: NDArray[np.float64] | float = 1.0) -> Move:
+    """
+    Return a move that ends at rest at a target, or on the way to it where that is too far.
+
+    :param current: where the joints are, float64 (J,).
+    :param target: float64 (J,).
+    :param reach: the longest way of any joint, in units of ``span``.
+    :param duration_s: how long the move takes, s.
+    :param span: what each joint's way is measured in, float64 (J,).
+    """
+    step = target - current
+    longest = float(np.abs(step / span).max())
+    if longest > reach:
+        step = step * (reach / longest)
+    times = np.arange(1.0, round(duration_s / POINT_PERIOD_S) + 1) * np.float64(POINT_PERIOD_S)
+    progress = minimum_jerk(times / times[-1])
+    return Move(times, current + progress[:, None] * step)
 
 
 def minimum_jerk(progress: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,4 +134,5 @@ def pose_pool() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return _pool
 
 
-__all__ = ['CHUNK_S', 'POINT_PERIOD_S', 'Motion', 'Move', 'Play', 'minimum_jerk', 'pose_pool']
+__all__ = ['CHUNK_S', 'POINT_PERIOD_S', 'Motion', 'Move', 'Play', 'minimum_jerk',
+           'move_towards', 'pose_pool']

@@ -13,25 +13,12 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_ros.simulation.contacts import Contact, contacts, touches
 from wm_ros.simulation.scene import JOINT_NAMES, TABLE, TIMESTEP_S, Scene, build_model
+from wm_ros.simulation.trajectory import SetpointTrajectory
 
 # Further away than this, how far does not matter.
 CLEARANCE_RANGE_M = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """
-    One contact that counts as a hazard.
-
-    :param kind: object, table or self.
-    :param pair: the two bodies.
-    :param force: normal force, N.
-    """
-
-    kind: str
-    pair: tuple[str, str]
-    force: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +55,7 @@ class So101Simulation:
         self._kinds = _hazard_kinds(self.model)
         self._table = self.model.geom(TABLE).id
         self._near = _near_pairs(self.model, self._kinds, self._table)
-        self._times = np.zeros(1)
-        self._points = np.zeros((1, len(JOINT_NAMES)))
+        self._trajectory = SetpointTrajectory.held(np.zeros(len(JOINT_NAMES)))
         mujoco.mj_forward(self.model, self.data)
 
     @property
@@ -102,13 +88,11 @@ class So101Simulation:
 
     def setpoint(self, time_s: float | None = None) -> NDArray[np.float64]:
         """Return where the controller wants the joints at ``time_s`` (default now)."""
-        at = self.time_s if time_s is None else time_s
-        return np.array([np.interp(at, self._times, column) for column in self._points.T])
+        return self._trajectory.at(self.time_s if time_s is None else time_s)
 
     def set_position(self, positions: NDArray[np.float64]) -> None:
         """Make ``positions`` the set-point at once, clipped to the joint limits."""
-        self._times = np.array([self.time_s])
-        self._points = np.clip(positions, self.lower, self.upper)[None]
+        self._trajectory = SetpointTrajectory.held(np.clip(positions, self.lower, self.upper))
 
     def set_trajectory(
             self, times: NDArray[np.float64], positions: NDArray[np.float64]) -> None:
@@ -118,11 +102,8 @@ class So101Simulation:
         :param times: from the start of the trajectory, float64 (N,), s, increasing, >= 0.
         :param positions: float64 (N, J), rad.
         """
-        start = self.setpoint()
-        keep = times > 0
-        self._times = np.concatenate([[self.time_s], self.time_s + times[keep]])
-        self._points = np.clip(
-            np.concatenate([start[None], positions[keep]]), self.lower, self.upper)
+        self._trajectory = self._trajectory.replaced(
+            self.time_s, times, positions, lower=self.lower, upper=self.upper)
 
     def step(self) -> None:
         """Advance physics by ``TIMESTEP_S``."""
@@ -131,29 +112,11 @@ class So101Simulation:
 
     def hazards(self) -> tuple[Contact, ...]:
         """Return the contacts of the arm with objects, table or itself, right now."""
-        found = []
-        force = np.zeros(6)
-        for index in range(self.data.ncon):
-            contact = self.data.contact[index]
-            kind = self._kinds[contact.geom1, contact.geom2]
-            if kind and contact.dist < 0:
-                mujoco.mj_contactForce(self.model, self.data, index, force)
-                pair = self._body_name(contact.geom1), self._body_name(contact.geom2)
-                found.append(Contact(HAZARD_KINDS[kind], pair, float(force[0])))
-        return tuple(found)
-
-    def _body_name(self, geom: int) -> str:
-        name = str(self.model.body(self.model.geom_bodyid[geom]).name)
-        return TABLE if name == 'world' else name
+        return contacts(self.model, self.data, self._kinds, HAZARD_KINDS, world=TABLE)
 
     def has_hazard(self) -> bool:
         """Say whether any contact counts as a hazard; cheaper than ``hazards``."""
-        count = self.data.ncon
-        if not count:
-            return False
-        pairs = self.data.contact.geom[:count]
-        touching = self.data.contact.dist[:count] < 0
-        return bool((self._kinds[pairs[:, 0], pairs[:, 1]][touching] > 0).any())
+        return touches(self.data, self._kinds)
 
     def clearance(self) -> float:
         """
