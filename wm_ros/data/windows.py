@@ -10,7 +10,7 @@ with frames it could have influenced.
 Letters: F frames, W windows, T context frames, H steps, J joints.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ from wm_ros.world_model.config import ModelConfig
 # How far a frame may be from the moment it stands for, in steps.
 SLOP_STEPS = 0.3
 MAX_OBSTACLES = 3
+# Episodes that are decoded before the reader asks, so that memory stays bounded.
+_AHEAD = 32
 # Centre on the table (m), turn about z (rad), half extents (m; both the radius of round things),
 # half height (m), and the kind as an index into OBSTACLE_KINDS.
 OBSTACLE_COLUMNS = ('x', 'y', 'yaw', 'half_x', 'half_y', 'half_height', 'kind')
@@ -117,7 +119,21 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
 def load_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2,
                  on_progress: Callable[[int], None] = lambda done: None) -> Windows:
     """
-    Cut many episode files into one pool of windows.
+    Cut many episode files into one pool of windows, in memory.
+
+    :raises DatasetError: naming the file, if one cannot be read or does not fit.
+    """
+    parts = []
+    for done, part in enumerate(iterate_windows(paths, config, threads=threads), 1):
+        parts.append(part)
+        on_progress(done)
+    return join_windows(parts)
+
+
+def iterate_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2
+                    ) -> Iterator[Windows]:
+    """
+    Cut episode files one after the other, a few of them ahead of the reader.
 
     :raises DatasetError: naming the file, if one cannot be read or does not fit.
     """
@@ -129,12 +145,10 @@ def load_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2
             text = str(error)
             raise DatasetError(text if str(path) in text else f'{path}: {text}') from error
 
-    parts = []
+    items = list(enumerate(paths))
     with ThreadPoolExecutor(threads) as pool:
-        for done, part in enumerate(pool.map(one, enumerate(paths)), 1):
-            parts.append(part)
-            on_progress(done)
-    return join_windows(parts)
+        for begin in range(0, len(items), _AHEAD):
+            yield from pool.map(one, items[begin:begin + _AHEAD])
 
 
 def join_windows(parts: list[Windows]) -> Windows:

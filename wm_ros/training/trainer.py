@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
 from wm_ros.data.episode import list_episodes
+from wm_ros.data.window_cache import cached_windows, entry_name, prune
 from wm_ros.data.windows import Windows, load_windows
 from wm_ros.errors import WorldModelError
 from wm_ros.inference.weights import save_model
@@ -38,6 +37,7 @@ from wm_ros.training.optimisation import (
     next_level,
     update_average,
 )
+from wm_ros.training.processes import make_accelerator
 from wm_ros.training.run_log import RunLog
 from wm_ros.training.state import Progress, TrainState, load_state, locked, save_state
 from wm_ros.training.validation import Validation, validate
@@ -95,7 +95,7 @@ class Trainer:
         """
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        self.accelerator = _make_accelerator(config)
+        self.accelerator = make_accelerator(config)
         self.model_config, self.config, self.out = model_config, config, out
         self._validation = validation
         self._sampler = BatchSampler(windows, config, model_config)
@@ -261,25 +261,12 @@ class Trainer:
         progress.level = next_level(progress.level, total)
 
 
-def _make_accelerator(config: TrainConfig) -> Accelerator:
-    has_device = torch.cuda.is_available() or torch.backends.mps.is_available() or (
-        hasattr(torch, 'xpu') and torch.xpu.is_available())
-    # Unless it is told that there is only a CPU, accelerate takes each process for a run alone.
-    # A batch without known obstacles, say, gives some parameters no gradient.
-    accelerator = Accelerator(
-        cpu=not has_device, mixed_precision=config.mixed_precision,
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
-    if config.mixed_precision == 'fp16' and accelerator.device.type == 'cpu':
-        raise ValueError("mixed_precision = 'fp16' needs a GPU; use bf16 or no")
-    return accelerator
-
-
 def _defaults(kind: type[Any]) -> dict[str, Any]:
     return {item.name: item.default for item in fields(kind) if item.default is not MISSING}
 
 
 def build_trainer(data: Path, out: Path, config: TrainConfig, *, start: WorldModel | None = None,
-                  lenient: bool = False,
+                  lenient: bool = False, cache: Path | None = None,
                   on_load: Callable[[int, int], None] = lambda done, total: None,
                   **sizes: int | float | str | Geometry | None) -> tuple[Trainer, Windows]:
     """
@@ -287,12 +274,26 @@ def build_trainer(data: Path, out: Path, config: TrainConfig, *, start: WorldMod
 
     :param start: a model to go on from; its config, normalisation included, is kept.
     :param lenient: take up a state that was made with other data or training settings.
+    :param cache: where to keep decoded frames, which are then mapped; into memory if None. What
+        other data left in a cache inside ``out`` is removed.
     """
     paths = list_episodes(data)
-    train, held_out = split_episodes(paths, config.holdout)
-    model_config = infer_config(train, **sizes) if start is None else start.config
-    windows = load_windows(train, model_config, threads=config.threads,
-                           on_progress=lambda done: on_load(done, len(train)))
-    validation = load_windows(held_out, model_config, threads=config.threads)
+    parts = split_episodes(paths, config.holdout)
+    model_config = infer_config(parts[0], **sizes) if start is None else start.config
+
+    def load(part: list[Path], before: int) -> Windows:
+        def told(done: int) -> None:
+            on_load(before + done, len(paths))
+
+        if cache is None:
+            return load_windows(part, model_config, threads=config.threads, on_progress=told)
+        return cached_windows(part, model_config, cache, threads=config.threads,
+                              on_progress=told)
+
+    accelerator = make_accelerator(config)
+    with accelerator.main_process_first():
+        windows, validation = load(parts[0], 0), load(parts[1], len(parts[0]))
+    if cache is not None and cache.parent == out and accelerator.is_main_process:
+        prune(cache, {entry_name(part, model_config) for part in parts})
     return Trainer(windows, validation, model_config, config, out, start=start,
                    lenient=lenient), windows

@@ -12,6 +12,8 @@ from typing import Any
 from wm_ros.errors import WorldModelError
 from wm_ros.verbs.shared import add_verb, console, positive, positive_float, progress_bar
 
+CACHE = 'cache'
+
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a world model from episodes."""
@@ -30,7 +32,8 @@ def train(arguments: argparse.Namespace) -> None:
         loading = progress.add_task('reading episodes', total=None)
         trainer, windows = build_trainer(
             arguments.data, arguments.out, settings, start=start, geometry=geometry,
-            lenient=arguments.change_settings, **recipe.model,
+            lenient=arguments.change_settings, cache=arguments.cache or arguments.out / CACHE,
+            **recipe.model,
             on_load=lambda done, total: progress.update(loading, completed=done, total=total))
         deadline = arguments.max_minutes and began + 60 * arguments.max_minutes
         with _stopping_by_signal(trainer):
@@ -56,6 +59,7 @@ def export(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(arguments.config, arguments.sets, steps=arguments.steps)
     trainer, windows = build_trainer(
         arguments.data, arguments.run_directory, recipe.train_config(), **recipe.model,
+        cache=arguments.cache or arguments.run_directory / CACHE,
         geometry=read_geometry(arguments.geometry) if arguments.geometry else None)
     if not trainer.step:
         raise WorldModelError(f'{arguments.run_directory}: no training state there; '
@@ -107,6 +111,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
                         help='JSON of links and camera, such as config/so101_geometry.json')
     parser.add_argument('--config', help='YAML file with sections model and train, or the name '
                         'of a shipped one: tiny, small, base')
+    parser.add_argument('--cache', type=Path, help='directory for decoded frames, which several '
+                        'runs may share; inside the run by default')
     parser.add_argument('--steps', type=positive)
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='sets',
                         help='a training setting, or model.KEY=VALUE; may be repeated')
