@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_ros.ros.sim_physics import RealTimePhysics
+from wm_ros.simulation.perturbation import NOTHING, Perturbation
 from wm_ros.simulation.renderer import Camera
 from wm_ros.simulation.robot import So101Simulation
 
@@ -32,17 +33,20 @@ class CameraThread:
     :param is_wanted: asked before each drawing; False saves the work while nobody looks.
     :param rate_hz: asked before each drawing.
     :param now_ns: the clock of the stamps.
+    :param perturbation: asked before each drawing what is wrong with that camera.
     """
 
     def __init__(self, physics: RealTimePhysics,
                  outputs: Mapping[str, Callable[[NDArray[np.uint8], int], None]], *,
                  is_wanted: Callable[[str], bool], rate_hz: Callable[[], float],
-                 now_ns: Callable[[], int]) -> None:
+                 now_ns: Callable[[], int],
+                 perturbation: Callable[[str], Perturbation] = lambda name: NOTHING) -> None:
         self._physics = physics
         self._outputs = outputs
         self._is_wanted = is_wanted
         self._rate_hz = rate_hz
         self._now_ns = now_ns
+        self._perturbation = perturbation
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._cameras: dict[str, Camera] = {}
@@ -109,7 +113,7 @@ class CameraThread:
         for name, output in self._outputs.items():
             if self._is_wanted(name):
                 begin = time.monotonic()
-                image = self._cameras[name].render(simulation.data)
+                image = self._cameras[name].render(simulation.data, self._perturbation(name))
                 self._durations.append(time.monotonic() - begin)
                 self._published.append(begin)
                 output(image, stamp_ns)

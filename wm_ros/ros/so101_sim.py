@@ -57,7 +57,8 @@ class So101SimNode(Node):
     - **~/rehearse** (wm_ros/Rehearse): run a trajectory on a copy and say whether it ends in a
       hazard.
 
-    **Parameters** see ``So101SimConfig``.
+    **Parameters** see ``So101SimConfig``. camera_offset_m, camera_turn_deg, swap_red_blue and
+    light_factor make the pictures wrong from the next one on, as a knock or a bad driver would.
 
     **Threads** physics steps and publishes joint states and contacts; one thread draws and
     publishes pictures; callbacks only take the physics' lock for a moment. ~/rehearse has a
@@ -123,7 +124,9 @@ class So101SimNode(Node):
             self._physics, {name: item.publish for name, item in publishers.items()},
             is_wanted=lambda name: publishers[name].is_wanted(),
             rate_hz=lambda: self._config.camera_rate_hz,
-            now_ns=lambda: self.get_clock().now().nanoseconds)
+            now_ns=lambda: self.get_clock().now().nanoseconds,
+            perturbation=lambda name: self._config.perturbation(
+                is_fixed_camera=name == FRONT_CAMERA))
 
     def _build_commands(self) -> None:
         self.create_subscription(

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of so101_sim."""
 
+import math
 from dataclasses import dataclass
 
 from wm_ros.config import check_settings, setting
+from wm_ros.simulation.camera_move import CameraMove
+from wm_ros.simulation.perturbation import MAX_LIGHT, Perturbation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +30,33 @@ class So101SimConfig:
         'wrist_camera_optical_frame', required=True, help='frame of the wrist camera')
     jpeg_quality: int = setting(
         90, range=(1, 100), tunable=True, help='quality of the compressed pictures')
+    camera_offset_m: tuple[float, ...] = setting(
+        (0.0, 0.0, 0.0), unit='m', range=(-0.5, 0.5), tunable=True,
+        help='how far the fixed camera has been knocked forward, left and up')
+    camera_turn_deg: tuple[float, ...] = setting(
+        (0.0, 0.0, 0.0), unit='degrees', range=(-45.0, 45.0), tunable=True,
+        help='how the fixed camera has been turned: rotation vector about its right, up and '
+        'backward axis')
+    swap_red_blue: bool = setting(
+        False, tunable=True, help='send blue as red, as a driver does that says rgb8 for bgr8')
+    light_factor: float = setting(
+        1.0, range=(0.0, MAX_LIGHT), tunable=True, help='factor on the light of the scene')
 
     def __post_init__(self) -> None:
         """Check each setting."""
         check_settings(self)
+        for name in ('camera_offset_m', 'camera_turn_deg'):
+            if len(getattr(self, name)) != 3:
+                raise ValueError(f'{name} is {list(getattr(self, name))}; expected three numbers')
+
+    def perturbation(self, *, is_fixed_camera: bool) -> Perturbation:
+        """Return what is wrong with a camera's pictures; a knock meets the fixed camera only."""
+        turn = tuple(math.radians(angle) for angle in self.camera_turn_deg)
+        move = CameraMove(offset_m=_triple(self.camera_offset_m), turn_rad=_triple(turn))
+        return Perturbation(camera=move if is_fixed_camera else CameraMove(),
+                            light=self.light_factor, swap_red_blue=self.swap_red_blue)
+
+
+def _triple(values: tuple[float, ...]) -> tuple[float, float, float]:
+    first, second, third = values
+    return first, second, third
