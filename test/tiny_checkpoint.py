@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wm_ros.calibration.thresholds import calibrate, calibration_to_dict
+from wm_ros.calibration.thresholds import Promise, calibrate, calibration_to_dict
 from wm_ros.data.episode import Episode, encode_frame
 from wm_ros.inference.checkpoint import (
     CALIBRATION_FILE,
@@ -61,8 +61,8 @@ def write_tiny_checkpoint(path: Path, *, calibrated: bool = True) -> ModelConfig
     if calibrated:
         rng = np.random.default_rng(0)
         result = calibrate(
-            rng.uniform(0.6, 0.9, 40), rng.uniform(0.0, 0.3, 40), alpha_miss=0.05,
-            alpha_veto=0.05, weights_sha256=file_sha256(path / WEIGHTS_FILE), data_sha256='d')
+            rng.uniform(0.6, 0.9, 40), rng.uniform(0.0, 0.3, 40), Promise(),
+            weights_sha256=file_sha256(path / WEIGHTS_FILE), data_sha256='d')
         write_json(path / CALIBRATION_FILE, calibration_to_dict(result))
         write_manifest(path)
     return config

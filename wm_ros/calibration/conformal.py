@@ -21,6 +21,21 @@ def check_level(name: str, alpha: float) -> None:
         raise ValueError(f'{name} = {alpha} must be above 0 and below 1')
 
 
+def needed_scores(alpha: float) -> int:
+    """Return the fewest scores of a class that can support ``alpha``."""
+    return math.ceil(1 / alpha - 1e-9) - 1
+
+
+def miss_rank(number: int, alpha: float) -> int:
+    """Return j of the miss threshold, the j-th smallest of n scores; 0 if n is too small."""
+    return math.floor(alpha * (number + 1) + 1e-9)
+
+
+def veto_rank(number: int, alpha: float) -> int:
+    """Return k of the veto threshold, the k-th smallest of n scores; n + 1 if n is too small."""
+    return math.ceil((number + 1) * (1 - alpha) - 1e-9)
+
+
 def miss_threshold(hazard_scores: NDArray[np.floating], alpha: float) -> float:
     """
     Return the threshold that at most a share ``alpha`` of hazards stays below.
@@ -33,9 +48,9 @@ def miss_threshold(hazard_scores: NDArray[np.floating], alpha: float) -> float:
     Source: Luo et al. 2021, arXiv 2109.14082, theorem 1 (class-conditional conformal).
     """
     check_level('alpha_miss', alpha)
-    rank = math.floor(alpha * (len(hazard_scores) + 1) + 1e-9)
+    rank = miss_rank(len(hazard_scores), alpha)
     if rank < 1:
-        needed = math.ceil(1 / alpha - 1e-9) - 1
+        needed = needed_scores(alpha)
         raise CalibrationError(
             f'{len(hazard_scores)} hazards cannot support alpha_miss = {alpha}: it takes '
             f'{needed}, so collect {needed - len(hazard_scores)} more episodes that end in one')
@@ -54,9 +69,9 @@ def veto_threshold(safe_scores: NDArray[np.floating], alpha: float) -> float:
     Source: Angelopoulos and Bates 2021, arXiv 2107.07511, section 1.
     """
     check_level('alpha_veto', alpha)
-    rank = math.ceil((len(safe_scores) + 1) * (1 - alpha) - 1e-9)
+    rank = veto_rank(len(safe_scores), alpha)
     if rank > len(safe_scores):
-        needed = math.ceil(1 / alpha - 1e-9) - 1
+        needed = needed_scores(alpha)
         raise CalibrationError(
             f'{len(safe_scores)} safe episodes cannot support alpha_veto = {alpha}: it takes '
             f'{needed}, so collect {needed - len(safe_scores)} more without a hazard')

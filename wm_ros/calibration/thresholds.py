@@ -5,28 +5,40 @@ Two thresholds on the risk of a chunk: OK below the lower, VETO from the upper, 
 
 The lower one bounds the misses among hazards, the upper one the vetoes among safe chunks. The
 guarantee is marginal and needs calibration and use to be exchangeable: other robots, other tables
-and a veto that changes what the policy does next all weaken it.
+and a veto that changes what the policy does next all weaken it. docs/calibration.md has the rest.
 """
 
 import datetime
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_ros.calibration.conformal import miss_threshold, veto_threshold
+from wm_ros.calibration.binomial import upper_bound
+from wm_ros.calibration.conformal import (
+    check_level,
+    miss_rank,
+    miss_threshold,
+    veto_rank,
+    veto_threshold,
+)
+from wm_ros.calibration.learn_then_test import proven_miss_threshold, proven_pair
 from wm_ros.datatypes import Decision
 from wm_ros.errors import CalibrationError
 
-VERSION = 1
+CONFORMAL = 'conformal'
+LEARN_THEN_TEST = 'learn_then_test'
+METHODS = (CONFORMAL, LEARN_THEN_TEST)
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
     """
-    Thresholds and what they rest on.
+    Thresholds and what they rest on; None is what nobody asked for or n does not support.
 
     :param lower: risk below which a chunk is OK.
     :param upper: risk from which a chunk is vetoed; equal to ``lower`` where the classes are far
@@ -39,6 +51,15 @@ class Calibration:
     :param weights_sha256: of the weights that were calibrated.
     :param data_sha256: over the names and bytes of the episodes.
     :param date: ISO 8601, UTC.
+    :param method: where ``lower`` and ``upper`` come from: conformal (the promise holds on
+        average over calibrations) or learn_then_test (it holds for this one with ``confidence``).
+    :param confidence: of the five values below.
+    :param miss_bound: share of hazards judged OK at ``lower`` that is not exceeded.
+    :param veto_bound: share of safe chunks vetoed at ``upper`` that is not exceeded.
+    :param ltt_lower: highest threshold proven to keep ``alpha_miss``.
+    :param ltt_both_lower: with ``ltt_both_upper``, thresholds proven to keep both promises
+        together; they may be in any order, see ``learn_then_test.proven_pair``.
+    :param ltt_both_upper: see above.
     """
 
     lower: float
@@ -51,12 +72,21 @@ class Calibration:
     weights_sha256: str
     data_sha256: str
     date: str
+    method: str = CONFORMAL
+    confidence: float | None = None
+    miss_bound: float | None = None
+    veto_bound: float | None = None
+    ltt_lower: float | None = None
+    ltt_both_lower: float | None = None
+    ltt_both_upper: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse thresholds that would let everything or nothing through by mistake."""
         if not 0 <= self.lower <= self.upper <= 1:
             raise CalibrationError(f'thresholds lower = {self.lower}, upper = {self.upper} must '
                                    'satisfy 0 <= lower <= upper <= 1')
+        if self.method not in METHODS:
+            raise CalibrationError(f'method = {self.method!r} must be one of {METHODS}')
 
     def decide(self, risk: float) -> Decision:
         """Return OK, ABSTAIN or VETO for a risk; a risk that is not a number is INVALID."""
@@ -67,9 +97,47 @@ class Calibration:
         return Decision.VETO if risk >= self.upper else Decision.ABSTAIN
 
 
-def calibrate(hazard_scores: NDArray[np.floating], safe_scores: NDArray[np.floating], *,
-              alpha_miss: float, alpha_veto: float, weights_sha256: str, data_sha256: str
-              ) -> Calibration:
+# Version 1 knew the two conformal thresholds alone. A checkpoint that carries one still loads,
+# with nothing proven.
+_KEYS = {
+    1: {item.name for item in fields(Calibration) if item.default is MISSING},
+    VERSION: {item.name for item in fields(Calibration)},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Promise:
+    """
+    What to promise.
+
+    :param alpha_miss: bound on the share of hazards judged OK.
+    :param alpha_veto: bound on the share of safe chunks that are vetoed.
+    :param confidence: of the bounds and of Learn-then-Test; None for neither.
+    :param must_be_proven: raise where the number of hazards cannot support Learn-then-Test for
+        the miss rate, instead of leaving its threshold out.
+    :param method: which thresholds are put to use.
+    """
+
+    alpha_miss: float = 0.05
+    alpha_veto: float = 0.05
+    confidence: float | None = 0.95
+    must_be_proven: bool = False
+    method: str = CONFORMAL
+
+    def __post_init__(self) -> None:
+        """Refuse levels that promise nothing."""
+        check_level('alpha_miss', self.alpha_miss)
+        check_level('alpha_veto', self.alpha_veto)
+        if self.confidence is not None:
+            check_level('confidence', self.confidence)
+        if self.method not in METHODS:
+            raise ValueError(f'method = {self.method!r} must be one of {METHODS}')
+        if self.method == LEARN_THEN_TEST and self.confidence is None:
+            raise ValueError(f'method = {self.method!r} needs a confidence')
+
+
+def calibrate(hazard_scores: NDArray[np.floating], safe_scores: NDArray[np.floating],
+              promise: Promise, *, weights_sha256: str, data_sha256: str) -> Calibration:
     """
     Choose the thresholds.
 
@@ -77,25 +145,87 @@ def calibrate(hazard_scores: NDArray[np.floating], safe_scores: NDArray[np.float
     :param safe_scores: the same of one chunk for each episode that stayed safe.
     :raises CalibrationError: if there are too few of either, saying how many are needed.
     """
-    lower = miss_threshold(hazard_scores, alpha_miss)
-    upper = veto_threshold(safe_scores, alpha_veto)
-    if lower > upper:
-        # Any threshold in between keeps both promises. Towards the lower end, fewer hazards
-        # pass; the geometric mean of the odds leaves room on both sides.
-        lower = upper = _between(upper, lower)
-    scores = np.concatenate([hazard_scores, safe_scores])
-    abstain = float(((scores >= lower) & (scores < upper)).mean())
+    hazard_scores, safe_scores = np.asarray(hazard_scores), np.asarray(safe_scores)
+    if promise.method == LEARN_THEN_TEST:
+        assert promise.confidence is not None
+        lower, upper = one_threshold(*proven_pair(
+            hazard_scores, safe_scores, alpha_miss=promise.alpha_miss,
+            alpha_veto=promise.alpha_veto, confidence=promise.confidence))
+    else:
+        lower, upper = choose_thresholds(
+            hazard_scores, safe_scores, promise.alpha_miss, promise.alpha_veto)
+    both = np.concatenate([hazard_scores, safe_scores])
+    abstain = float(((both >= lower) & (both < upper)).mean())
     return Calibration(
-        lower=lower, upper=upper, alpha_miss=alpha_miss, alpha_veto=alpha_veto,
+        lower=lower, upper=upper, alpha_miss=promise.alpha_miss, alpha_veto=promise.alpha_veto,
         num_hazards=len(hazard_scores), num_safe=len(safe_scores), abstain_rate=abstain,
         weights_sha256=weights_sha256, data_sha256=data_sha256,
-        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'))
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+        method=promise.method, **_proofs(hazard_scores, safe_scores, promise))
 
 
-def _between(low: float, high: float) -> float:
-    low, high = (min(max(value, 1e-9), 1 - 1e-9) for value in (low, high))
-    logit = (np.log(low / (1 - low)) + np.log(high / (1 - high))) / 2
-    return float(1 / (1 + np.exp(-logit)))
+def choose_thresholds(hazard_scores: NDArray[np.floating], safe_scores: NDArray[np.floating],
+                      alpha_miss: float, alpha_veto: float) -> tuple[float, float]:
+    """
+    Return the conformal lower and upper threshold, made one where both promises allow it.
+
+    :raises CalibrationError: if there are too few of either, saying how many are needed.
+    """
+    lower = miss_threshold(hazard_scores, alpha_miss)
+    # A veto is at the threshold or above, so a safe score that equals it must stay below.
+    upper = math.nextafter(veto_threshold(safe_scores, alpha_veto), math.inf)
+    if upper > 1:
+        raise CalibrationError(
+            f'{int((np.asarray(safe_scores) >= 1).sum())} of {len(safe_scores)} safe episodes '
+            f'have a risk of 1: no threshold spares them, so alpha_veto = {alpha_veto} cannot '
+            'be promised; train the model further')
+    return one_threshold(lower, upper)
+
+
+def one_threshold(lower: float, upper: float) -> tuple[float, float]:
+    """
+    Return the pair as it is, or the same value twice where ``lower`` is above ``upper``.
+
+    Then any threshold in between keeps both promises. Towards the lower end fewer hazards pass;
+    the geometric mean of the odds leaves room on both sides.
+    """
+    if lower <= upper:
+        return lower, upper
+    low, high = (min(max(value, 1e-9), 1 - 1e-9) for value in (upper, lower))
+    logit = (math.log(low / (1 - low)) + math.log(high / (1 - high))) / 2
+    middle = min(max(1 / (1 + math.exp(-logit)), upper), lower)
+    return middle, middle
+
+
+def _proofs(hazard_scores: NDArray[np.floating], safe_scores: NDArray[np.floating],
+            promise: Promise) -> dict[str, float | None]:
+    """Return what holds with confidence, by the names of the calibration's fields."""
+    if promise.confidence is None:
+        return {}
+    found: dict[str, float | None] = {
+        'confidence': promise.confidence,
+        'miss_bound': promise.alpha_miss, 'veto_bound': promise.alpha_veto}
+    if promise.method == CONFORMAL:
+        number = len(hazard_scores)
+        found['miss_bound'] = upper_bound(
+            miss_rank(number, promise.alpha_miss) - 1, number, promise.confidence)
+        number = len(safe_scores)
+        found['veto_bound'] = upper_bound(
+            number - veto_rank(number, promise.alpha_veto), number, promise.confidence)
+    try:
+        found['ltt_lower'] = proven_miss_threshold(
+            hazard_scores, promise.alpha_miss, promise.confidence)
+    except CalibrationError:
+        if promise.must_be_proven:
+            raise
+    try:
+        found['ltt_both_lower'], found['ltt_both_upper'] = proven_pair(
+            hazard_scores, safe_scores, alpha_miss=promise.alpha_miss,
+            alpha_veto=promise.alpha_veto, confidence=promise.confidence)
+    except CalibrationError:
+        if promise.method == LEARN_THEN_TEST:
+            raise
+    return found
 
 
 def calibration_to_dict(calibration: Calibration) -> dict[str, Any]:
@@ -105,15 +235,17 @@ def calibration_to_dict(calibration: Calibration) -> dict[str, Any]:
 
 def calibration_from_dict(values: Mapping[str, Any]) -> Calibration:
     """
-    Read the JSON form.
+    Read the JSON form of this version or of an older one.
 
     :raises CalibrationError: if the version or a key is not this program's.
     """
     content = dict(values)
     version = content.pop('version', None)
-    if version != VERSION:
-        raise CalibrationError(f'calibration is version {version!r}, this program reads {VERSION}')
-    if set(content) != {item.name for item in fields(Calibration)}:
-        raise CalibrationError(f'calibration has the keys {sorted(content)}, not the expected '
-                               'ones; calibrate the checkpoint again')
+    if type(version) is not int or version not in _KEYS:
+        raise CalibrationError(f'calibration is version {version!r}, this program reads '
+                               f'{min(_KEYS)} to {max(_KEYS)}; calibrate the checkpoint again')
+    wrong = sorted(set(content) ^ _KEYS[version])
+    if wrong:
+        raise CalibrationError(f'calibration of version {version} has missing or unknown keys '
+                               f'{wrong}; calibrate the checkpoint again')
     return Calibration(**content)

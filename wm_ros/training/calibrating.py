@@ -1,16 +1,21 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibrate a checkpoint on held-out episodes and write the thresholds beside its weights."""
+"""Calibrate a checkpoint on held-out episodes, or check on others what was promised."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from wm_ros.calibration.thresholds import Calibration, calibrate, calibration_to_dict
-from wm_ros.data.episode import list_episodes
-from wm_ros.data.windows import load_windows
+from wm_ros.calibration.coverage import Coverage, coverage, refusal
+from wm_ros.calibration.episode_scores import present
+from wm_ros.calibration.fresh import Fresh, measure
+from wm_ros.calibration.thresholds import (
+    Calibration,
+    Promise,
+    calibrate,
+    calibration_to_dict,
+)
 from wm_ros.inference.checkpoint import (
     CALIBRATION_FILE,
     WEIGHTS_FILE,
@@ -19,14 +24,30 @@ from wm_ros.inference.checkpoint import (
     write_json,
     write_manifest,
 )
-from wm_ros.inference.engine import make_engine
-from wm_ros.training.scoring import command_windows, one_per_episode, score_windows
-
-_PICK_SEED = 17
+from wm_ros.training.episode_scores import score_episodes
 
 
-def calibrate_checkpoint(checkpoint_path: Path, data: Path, *, alpha_miss: float,
-                         alpha_veto: float, engine: str = 'onnxruntime', num_threads: int = 2,
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """
+    What a check found.
+
+    :param rows: the coverage experiment, one for each alpha that the episodes support.
+    :param refusals: why the others were left out, and how many more episodes they take.
+    :param calibration: the thresholds in use; None if the checkpoint has none.
+    :param fresh: what they did on these episodes.
+    :param is_fresh: False if these are the very episodes that they were calibrated on.
+    """
+
+    rows: list[Coverage]
+    refusals: list[str]
+    calibration: Calibration | None
+    fresh: Fresh | None
+    is_fresh: bool
+
+
+def calibrate_checkpoint(checkpoint_path: Path, paths: list[Path], promise: Promise, *,
+                         engine: str = 'onnxruntime', num_threads: int = 2,
                          on_progress: Callable[[str, int, int], None] = lambda *args: None
                          ) -> Calibration:
     """
@@ -35,26 +56,49 @@ def calibrate_checkpoint(checkpoint_path: Path, data: Path, *, alpha_miss: float
     :raises CalibrationError: if the episodes cannot support the promises; nothing is written.
     """
     checkpoint = load_checkpoint(checkpoint_path)
-    paths = list_episodes(data)
-    windows = load_windows(paths, checkpoint.config, threads=num_threads,
-                           on_progress=lambda done: on_progress('read', done, len(paths)))
-    commands = command_windows(windows)
-    hazard = windows.hazard_by_step(checkpoint.config.step_s)[:, -1]
-    picked = [one_per_episode(windows, commands[hazard[commands] == label], seed=_PICK_SEED)
-              for label in (True, False)]
-    runner = make_engine(engine, checkpoint, num_threads=num_threads)
-    index = np.concatenate(picked)
-    risk, _, _ = score_windows(runner, windows, index,
-                               on_progress=lambda done: on_progress('score', done, len(index)))
-    runner.close()
-    scores = risk.max(1)
+    scores = score_episodes(
+        checkpoint, paths, engine=engine, num_threads=num_threads,
+        on_progress=lambda done: on_progress('score', done, len(paths)))
     result = calibrate(
-        scores[:len(picked[0])], scores[len(picked[0]):], alpha_miss=alpha_miss,
-        alpha_veto=alpha_veto, weights_sha256=file_sha256(checkpoint.directory / WEIGHTS_FILE),
+        present(scores.hazard), present(scores.safe), promise,
+        weights_sha256=file_sha256(checkpoint.directory / WEIGHTS_FILE),
         data_sha256=dataset_sha256(paths))
     write_json(checkpoint.directory / CALIBRATION_FILE, calibration_to_dict(result))
     write_manifest(checkpoint.directory)
     return result
+
+
+def check_checkpoint(checkpoint_path: Path, paths: list[Path], alphas: Sequence[float], *,
+                     repeats: int, seed: int = 0, confidence: float = 0.95, stop_s: float = 0.2,
+                     engine: str = 'onnxruntime', num_threads: int = 2,
+                     on_progress: Callable[[str, int, int], None] = lambda *args: None) -> Check:
+    """
+    Score every episode once, repeat split, calibrate, test, and try the thresholds in use.
+
+    Nothing of the checkpoint is changed.
+
+    :param alphas: promises to test.
+    :param repeats: random splits for each.
+    :param stop_s: how long the arm takes to stop, s; a warning later than that is late.
+    """
+    checkpoint = load_checkpoint(checkpoint_path)
+    scores = score_episodes(
+        checkpoint, paths, engine=engine, num_threads=num_threads, stop_s=stop_s,
+        on_progress=lambda done: on_progress('score', done, len(paths)))
+    rows, refusals = [], []
+    for done, alpha in enumerate(alphas, 1):
+        reason = refusal(scores, alpha)
+        if reason:
+            refusals.append(reason)
+        else:
+            rows.append(coverage(scores, alpha, repeats=repeats, seed=seed,
+                                 confidence=confidence))
+        on_progress('resample', done, len(alphas))
+    stored = checkpoint.calibration
+    return Check(
+        rows=rows, refusals=refusals, calibration=stored,
+        fresh=None if stored is None else measure(stored, scores),
+        is_fresh=stored is None or stored.data_sha256 != dataset_sha256(paths))
 
 
 def dataset_sha256(paths: list[Path]) -> str:

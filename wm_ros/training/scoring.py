@@ -16,30 +16,44 @@ _REST_RAD_S = 0.08
 _BEFORE_RAD = 0.03
 
 
-def window_input(windows: Windows, index: int) -> CheckInput:
-    """Return one window as a check."""
+def window_input(windows: Windows, index: int, actions: NDArray[np.float32] | None = None
+                 ) -> CheckInput:
+    """
+    Return one window as a check.
+
+    :param actions: other joint targets than its own, float32 (H, J), rad.
+    """
     return CheckInput(
         windows.frames[windows.context[index]], windows.positions[index],
-        windows.velocities[index], windows.actions[index])
+        windows.velocities[index], windows.actions[index] if actions is None else actions)
 
 
 def score_windows(engine: Engine, windows: Windows, index: NDArray[np.int64], *,
+                  actions: NDArray[np.float32] | None = None,
                   on_progress: Callable[[int], None] = lambda done: None
                   ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """
     Return risk (W, H), uncertainty (W, H) and joint positions (W, H, J) of chosen windows.
 
+    :param actions: other joint targets than the windows' own, float32 (W, H, J), rad.
     :param on_progress: called with the number of windows done.
     """
+    given = windows.actions[index] if actions is None else actions
     risks, spreads, joints = [], [], []
     for begin in range(0, len(index), _BATCH):
-        part = [window_input(windows, int(i)) for i in index[begin:begin + _BATCH]]
+        part = [window_input(windows, int(i), told) for i, told in zip(
+            index[begin:begin + _BATCH], given[begin:begin + _BATCH], strict=True)]
         for output in engine.check_batch(part):
             risks.append(output.risk)
             spreads.append(output.uncertainty)
             joints.append(output.joint_positions)
         on_progress(min(begin + _BATCH, len(index)))
     return np.stack(risks), np.stack(spreads), np.stack(joints)
+
+
+def even_sample(index: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return at most ``count`` entries, evenly spread: the same ones each time."""
+    return index[:: max(1, -(-len(index) // count))]
 
 
 def command_windows(windows: Windows) -> NDArray[np.int64]:
@@ -53,6 +67,12 @@ def command_windows(windows: Windows) -> NDArray[np.int64]:
     away = np.abs(windows.actions - windows.positions[:, None]).max(2)
     starts = still & (away[:, 0] < _BEFORE_RAD) & (away[:, 1] >= _BEFORE_RAD)
     return np.flatnonzero(starts & ~windows.in_contact)
+
+
+def moving_windows(windows: Windows) -> NDArray[np.int64]:
+    """Return the windows in which the arm is in mid-motion, free of contact."""
+    moving = np.abs(windows.velocities).max(1) >= _REST_RAD_S
+    return np.flatnonzero(moving & ~windows.in_contact)
 
 
 def one_per_episode(windows: Windows, index: NDArray[np.int64], *, seed: int
