@@ -4,6 +4,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -32,6 +33,15 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
         return config.learning_rate * ((step + 1) / config.warmup_steps)
     done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * (0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+
+def seed_noise(seed: int, step: int, part: int) -> None:
+    """
+    Make what a pass draws a function of its step, so that no generator has to outlive a kill.
+
+    :param part: which of the batches of the step it is.
+    """
+    torch.manual_seed(int(np.random.SeedSequence([seed, 13, step, part]).generate_state(1)[0]))
 
 
 @torch.no_grad()

@@ -16,7 +16,6 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -35,6 +34,7 @@ from wm_ros.training.optimisation import (
     learning_rate_at,
     make_optimizer,
     next_level,
+    seed_noise,
     update_average,
 )
 from wm_ros.training.processes import make_accelerator
@@ -227,9 +227,7 @@ class Trainer:
         config, accelerator = self.config, self.accelerator
         part = micro * accelerator.num_processes + accelerator.process_index
         drawn = self._sampler.draw(self.step, part)
-        # Noise too is a function of the step: no generator's state has to outlive a kill.
-        torch.manual_seed(int(np.random.SeedSequence(
-            [config.seed, 13, self.step, part]).generate_state(1)[0]))
+        seed_noise(config.seed, self.step, part)
         batch = type(drawn)(*(tensor.to(accelerator.device) for tensor in drawn))
         is_last = micro == config.accumulate - 1
         with nullcontext() if is_last else accelerator.no_sync(self._objective):

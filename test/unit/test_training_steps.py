@@ -1,0 +1,169 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pieces of a training step, by hand, and what a run tells of itself."""
+
+import copy
+import math
+
+import pytest
+
+torch = pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+
+from accelerate.state import AcceleratorState  # noqa: E402
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+from tiny_checkpoint import tiny_config  # noqa: E402
+from training_rig import Recorder, make_trainer, make_windows  # noqa: E402
+
+from wm_ros.inference.weights import load_model  # noqa: E402
+from wm_ros.training.batches import BatchSampler  # noqa: E402
+from wm_ros.training.config import TrainConfig  # noqa: E402
+from wm_ros.training.losses import world_model_loss  # noqa: E402
+from wm_ros.training.optimisation import (  # noqa: E402
+    is_spike,
+    learning_rate_at,
+    next_level,
+    seed_noise,
+    update_average,
+)
+from wm_ros.training.trainer import BEST_FILE  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerate():
+    """Let each test choose its precision: accelerate settles it once for a process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_the_learning_rate_rises_and_falls_by_hand():
+    config = TrainConfig(steps=12, warmup_steps=4, learning_rate=0.2)
+    rates = [learning_rate_at(step, config) for step in range(13)]
+    assert rates[:5] == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.2])
+    # Half a cosine over the eight steps after: a quarter, half and all of the way down.
+    assert rates[6] == pytest.approx(0.1 * (1 + math.sqrt(0.5)))
+    assert rates[8] == pytest.approx(0.1)
+    assert rates[12] == pytest.approx(0.0)
+    assert learning_rate_at(0, TrainConfig(steps=2, warmup_steps=0)) == pytest.approx(1e-3)
+
+
+def test_the_average_by_hand():
+    average, model = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    for module, value in ((average, 1.0), (model, 3.0)):
+        for parameter in module.parameters():
+            torch.nn.init.constant_(parameter, value)
+    # Young: the decay after step 1 is 2/11, so 1 * 2/11 + 3 * 9/11.
+    young = copy.deepcopy(average)
+    update_average(young, model, 0.9, 1)
+    assert young.weight.item() == pytest.approx(29 / 11)
+    # Old: 1 * 0.9 + 3 * 0.1.
+    update_average(average, model, 0.9, 1000)
+    assert average.bias.item() == pytest.approx(1.2)
+
+
+def test_a_spike_is_a_loss_far_above_its_level():
+    assert next_level(None, 2.0) == 2.0
+    assert next_level(2.0, 4.0) == pytest.approx(0.98 * 2 + 0.02 * 4)
+    assert is_spike(2.0, 8.1, 60, 4.0)
+    assert not is_spike(2.0, 7.9, 60, 4.0)
+    assert not is_spike(2.0, 80.0, 3, 4.0)
+    assert not is_spike(None, 80.0, 60, 4.0)
+
+
+def test_a_spike_in_a_run_is_told_and_does_not_stop_it(tmp_path):
+    trainer, heard = make_trainer(tmp_path, steps=52), Recorder()
+    trainer.progress.step, trainer.progress.level = 50, 1e-3
+    trainer.run(heard)
+    assert trainer.is_done
+    assert [step for step, _ in heard.warnings] == [50, 51]
+    assert 'more than 4 times its level 0.001' in heard.warnings[0][1]
+
+
+def test_accumulation_has_the_gradient_of_all_its_batches_at_once(tmp_path):
+    trainer = make_trainer(tmp_path, accumulate=3, clip_norm=1e9)
+    at_once, config = copy.deepcopy(trainer.model), trainer.config
+    sampler = BatchSampler(make_windows(), config, tiny_config())
+    totals = []
+    for part in range(3):
+        seed_noise(config.seed, 0, part)
+        totals.append(world_model_loss(at_once, sampler.draw(0, part), config).total)
+    torch.stack(totals).mean().backward()
+    heard = Recorder()
+    trainer.run(heard, stop_at=1)
+    assert heard.losses == pytest.approx(
+        [torch.stack(totals).mean().item()], rel=1e-5)
+    pairs = list(zip(trainer.model.parameters(), at_once.parameters(), strict=True))
+    assert sum(one.grad is not None for one, _ in pairs) > 10
+    for one, two in pairs:
+        assert (one.grad is None) == (two.grad is None)
+        if one.grad is not None:
+            torch.testing.assert_close(one.grad, two.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_draws_other_windows_for_each_part_and_the_same_again():
+    config = TrainConfig(batch_size=8)
+    sampler = BatchSampler(make_windows(), config, tiny_config())
+    first, second, again = sampler.draw(3), sampler.draw(3, 1), sampler.draw(3, 0)
+    assert not torch.equal(first.actions, second.actions)
+    assert torch.equal(first.actions, again.actions)
+    assert torch.equal(first.images, again.images)
+
+
+def test_bfloat16_trains_near_full_precision(tmp_path):
+    losses = {}
+    for precision in ('no', 'bf16'):
+        heard = Recorder()
+        AcceleratorState._reset_state(reset_partial_state=True)
+        make_trainer(tmp_path / precision, mixed_precision=precision).run(heard)
+        losses[precision] = heard.losses
+    assert losses['bf16'] == pytest.approx(losses['no'], rel=0.05)
+    assert losses['bf16'] != losses['no']
+
+
+def test_a_precision_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="'bf17' must be one of no, bf16, fp16"):
+        TrainConfig(mixed_precision='bf17')
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="'fp16' needs a GPU"):
+            make_trainer(tmp_path, mixed_precision='fp16')
+
+
+def test_the_log_holds_losses_rate_norm_and_validation(tmp_path):
+    heard = Recorder()
+    settings = {'log_every': 2, 'validate_every': 3, 'sample_frames': 2}
+    make_trainer(tmp_path, **settings).run(heard, stop_at=3)
+    make_trainer(tmp_path, **settings).run(heard)
+    log = EventAccumulator(str(tmp_path / 'tensorboard')).Reload()
+    steps = [entry.step for entry in log.Scalars('loss/total')]
+    # The second is logged by rule, the third ends the first piece.
+    assert steps == [2, 3, 4, 6]
+    assert [entry.value for entry in log.Scalars('loss/total')] == pytest.approx(
+        [heard.losses[step - 1] for step in steps])
+    rates = [entry.value for entry in log.Scalars('optimiser/learning_rate')]
+    config = TrainConfig(steps=6, warmup_steps=2)
+    assert rates == pytest.approx([learning_rate_at(step - 1, config) for step in steps])
+    assert all(entry.value > 0 for entry in log.Scalars('optimiser/gradient_norm'))
+    found = [entry.value for entry in log.Scalars('held_out/hazard_auroc')]
+    assert found == pytest.approx([found.auroc for _, found in heard.validations])
+    assert [step for step, _ in heard.validations] == [3, 6]
+    assert set(log.Tags()['scalars']) >= {'held_out_loss/total', 'held_out_loss/hazard'}
+    assert heard.validations[0][1].frames.shape == (2 * 32, 2 * 48, 3)
+    assert log.Tags()['images'] == ['held_out/truth_above_prediction']
+
+
+def test_the_best_weights_are_kept_until_better_ones_come(tmp_path, monkeypatch):
+    from wm_ros.training import trainer as module
+    from wm_ros.training.validation import Validation
+    values = iter([0.7, 0.6, float('nan'), 0.8, 0.75, 0.1])
+    monkeypatch.setattr(module, 'validate', lambda *_: Validation(auroc=next(values)))
+    trainer = make_trainer(tmp_path, validate_every=1)
+    trainer.run(stop_at=3)
+    assert (trainer.progress.best, trainer.progress.best_step) == (0.7, 1)
+    trainer = make_trainer(tmp_path, validate_every=1)
+    trainer.run(stop_at=4)
+    kept = copy.deepcopy(trainer.average)
+    trainer.run()
+    assert (trainer.progress.best, trainer.progress.best_step) == (0.8, 4)
+    best = load_model(tmp_path / BEST_FILE, tiny_config())
+    for one, two in zip(best.parameters(), kept.parameters(), strict=True):
+        assert torch.equal(one, two)
