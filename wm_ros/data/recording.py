@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_ros.data.episode import EPISODE_GLOB, Episode, encode_frame
+from wm_ros.data.hazard_labels import contact_kind, with_kind
 from wm_ros.data.picture_headers import check_picture
 from wm_ros.data.pictures import decode_picture
 from wm_ros.datatypes import Trajectory
 from wm_ros.errors import DatasetError
 
 HAZARD_KINDS = ('object', 'table', 'self')
-MAX_HAZARD_KINDS = 8
 STORED_WIDTH_PX = 320
 
 _Row = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64],
@@ -75,10 +75,12 @@ class Recording:
     Samples whose stamp does not increase are left out and counted in ``num_dropped``.
 
     :param max_width_px: wider pictures are scaled down to it.
+    :param hazard_kinds: names of the bits; a new kind is added to them.
     """
 
     joint_names: tuple[str, ...] = ()
     max_width_px: int = STORED_WIDTH_PX
+    hazard_kinds: tuple[str, ...] = HAZARD_KINDS
     num_dropped: int = 0
     _frames: list[bytes] = field(default_factory=list)
     _frame_stamps: list[int] = field(default_factory=list)
@@ -86,7 +88,6 @@ class Recording:
     _rows: list[_Row] = field(default_factory=list)
     _setpoint: Setpoint | None = None
     _waiting: tuple[Trajectory, int] | None = None
-    _kinds: tuple[str, ...] = HAZARD_KINDS
     _hazard: int = 0
     _clearance: float = np.nan
 
@@ -113,7 +114,8 @@ class Recording:
     def following(self) -> 'Recording':
         """Return an empty recording of the same robot, whose set-point goes on from here."""
         return Recording(joint_names=self.joint_names, max_width_px=self.max_width_px,
-                         _setpoint=self._setpoint, _waiting=self._waiting, _kinds=self._kinds)
+                         hazard_kinds=self.hazard_kinds, _setpoint=self._setpoint,
+                         _waiting=self._waiting)
 
     def add_frame(self, image: NDArray[np.uint8], stamp_ns: int) -> None:
         """Keep a picture, RGB uint8 (h, w, 3)."""
@@ -208,12 +210,8 @@ class Recording:
 
         :raises DatasetError: if there are more kinds than an episode can hold.
         """
-        if kind not in self._kinds:
-            if len(self._kinds) == MAX_HAZARD_KINDS:
-                raise DatasetError(f'no room for hazard kind {kind!r}: an episode holds '
-                                   f"{MAX_HAZARD_KINDS} kinds, here {', '.join(self._kinds)}")
-            self._kinds = (*self._kinds, kind)
-        self._hazard |= 1 << self._kinds.index(kind)
+        self.hazard_kinds = with_kind(self.hazard_kinds, kind)
+        self._hazard |= 1 << self.hazard_kinds.index(kind)
 
     def add_clearance(self, distance: float) -> None:
         """Note the arm's clearance, m, with the next joint sample."""
@@ -238,17 +236,9 @@ class Recording:
             joint_names=self.joint_names,
             joint_stamps_ns=np.array(self._joint_stamps, np.int64),
             positions=positions, velocities=velocities, efforts=efforts, setpoints=setpoints,
-            hazards=np.array(hazards, np.uint8), hazard_kinds=self._kinds,
+            hazards=np.array(hazards, np.uint8), hazard_kinds=self.hazard_kinds,
             clearance=None if np.isnan(distances).all() else distances,
             camera_name=camera_name, info=info)
-
-
-def contact_kind(pair: str) -> str:
-    """Name the hazard of a contact, ``body_a|body_b``: object, table or self."""
-    bodies = pair.split('|')
-    if 'table' in bodies:
-        return 'table'
-    return 'object' if any(name.startswith('object') for name in bodies) else 'self'
 
 
 def fit_width(image: NDArray[np.uint8], max_width_px: int) -> NDArray[np.uint8]:

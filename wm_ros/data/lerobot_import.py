@@ -1,0 +1,245 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Make episodes of a LeRobot v3 data set.
+
+LeRobot's action of a row is what was commanded at its frame, to be reached by the next; an
+episode's set-point of a sample is what was to be reached at it. So the action of a row becomes
+the set-point of the next one.
+
+Letters: N rows of an episode, J joints.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.data.episode import Episode
+from wm_ros.data.lerobot_layout import (
+    ACTION,
+    CLEARANCE,
+    EFFORT,
+    HAZARD,
+    IMAGES,
+    INFO_COLUMN,
+    SETPOINT,
+    STAMP,
+    STATE,
+    VELOCITY,
+    LeRobotInfo,
+    choose_camera,
+    joint_names,
+    read_episode_rows,
+    read_info,
+    read_parquet,
+)
+from wm_ros.data.pictures import decode_picture
+from wm_ros.data.problems import Problems
+from wm_ros.data.recording import HAZARD_KINDS, Recording
+from wm_ros.data.video import read_pictures
+from wm_ros.datatypes import Trajectory
+from wm_ros.errors import DatasetError, ObservationError
+
+SUCCESS = 'next.success'
+MIN_LENGTH = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeRobotOptions:
+    """
+    How to read a LeRobot data set.
+
+    :param camera: feature key or name of the camera; '' takes the only one.
+    :param is_degrees: states and actions are degrees, as the SO-100 and SO-101 drivers of LeRobot
+        write them on request.
+    :param is_delta: an action is what to add to the state of its row.
+    :param max_width_px: wider pictures are scaled down.
+    """
+
+    camera: str = ''
+    is_degrees: bool = False
+    is_delta: bool = False
+    max_width_px: int = 320
+
+
+def import_lerobot(root: Path, options: LeRobotOptions, problems: Problems) -> Iterator[Episode]:
+    """
+    Yield the episodes of a data set, each as soon as it is read.
+
+    :param problems: is told which episodes and rows are damaged; the others are kept.
+    :raises DatasetError: if the metadata are missing, damaged or of another version.
+    """
+    info = read_info(root)
+    source = _Source(info, choose_camera(info, options.camera), joint_names(info), options,
+                     problems)
+    rows = read_episode_rows(info)
+    if info.total_episodes not in (0, len(rows)):
+        problems.add('episodes', f'{root}: meta/info.json says {info.total_episodes} episodes, '
+                     f'meta/episodes has {len(rows)}; those are read')
+    made = 0
+    for row in rows:
+        try:
+            yield source.read(row)
+            made += 1
+        except DatasetError as error:
+            problems.add(str(error), f"{root}: episode {row['episode_index']}: {error}; left out")
+    if not made:
+        raise DatasetError('; '.join([f'{root}: no episode of it can be read',
+                                      *problems.lines()]))
+
+
+class _Source:
+    """Reads one episode after the other; keeps the table that it read last."""
+
+    def __init__(self, info: LeRobotInfo, camera: str, joints: tuple[str, ...],
+                 options: LeRobotOptions, problems: Problems) -> None:
+        self._info, self._camera, self._joints = info, camera, joints
+        self._options, self._problems = options, problems
+        self._table: tuple[Path, Any] | None = None
+        self._unit = math.pi / 180 if options.is_degrees else 1.0
+
+    def read(self, row: dict[str, Any]) -> Episode:
+        """Read the episode of a row of meta/episodes."""
+        path = self._info.data_file(row)
+        table = self._rows_of(path, row)
+        stamps = self._stamps(path, table)
+        recording = Recording(
+            joint_names=self._joints, max_width_px=self._options.max_width_px,
+            hazard_kinds=self._hazard_kinds(table))
+        self._add_samples(recording, path, table, stamps)
+        self._add_frames(recording, row, table, stamps)
+        if min(recording.num_frames, recording.num_samples) < MIN_LENGTH:
+            raise DatasetError(f'{recording.num_frames} pictures and {recording.num_samples} '
+                               'joint states of it can be used')
+        return recording.episode(camera_name=self._camera.removeprefix(IMAGES),
+                                 info=self._info_of(row, table))
+
+    def _rows_of(self, path: Path, row: dict[str, Any]) -> Any:
+        """Return the episode's part of its data file, after checking that it is all there."""
+        if self._table is None or self._table[0] != path:
+            self._table = path, read_parquet(path)
+        table = self._table[1]
+        for name in (STATE, ACTION, 'episode_index', 'frame_index', 'timestamp'):
+            if name not in table.column_names:
+                raise DatasetError(f'{path}: there is no column {name}')
+        number = row['episode_index']
+        found = np.flatnonzero(np.asarray(table.column('episode_index')) == number)
+        if len(found) != row['length']:
+            raise DatasetError(f"{path}: it has {len(found)} rows there, meta/episodes says "
+                               f"{row['length']}")
+        frames = np.asarray(table.column('frame_index'))[found]
+        wrong = np.flatnonzero(frames != np.arange(len(found)))
+        if wrong.size:
+            raise DatasetError(f'{path}: row {found[wrong[0]]} has frame_index '
+                               f'{frames[wrong[0]]}, expected {wrong[0]}')
+        return table.take(found)
+
+    def _stamps(self, path: Path, table: Any) -> NDArray[np.int64]:
+        if STAMP in table.column_names:
+            return np.asarray(table.column(STAMP), np.int64)
+        times = np.asarray(table.column('timestamp'), np.float64)
+        regular = np.arange(len(times)) / self._info.fps
+        # float32 seconds are off by microseconds after a minute.
+        times = np.where(np.abs(times - regular) < 1e-3, regular, times)
+        wrong = np.flatnonzero(~(np.diff(times) > 0))
+        if wrong.size:
+            raise DatasetError(f'{path}: timestamp does not increase at frame {wrong[0] + 1}')
+        return np.asarray(np.round(times * 1e9), np.int64)
+
+    def _matrix(self, path: Path, table: Any, name: str, width: int) -> NDArray[np.float64]:
+        """Return a column as float64 (N, width); a missing value is NaN."""
+        rows = [item if isinstance(item, list) else [item]
+                for item in table.column(name).to_pylist()]
+        wrong = [index for index, item in enumerate(rows) if len(item) != width]
+        if wrong:
+            raise DatasetError(f'{path}: {name} has {len(rows[wrong[0]])} values at frame '
+                               f'{wrong[0]}, expected {width}')
+        return np.array(rows, np.float64)
+
+    def _hazard_kinds(self, table: Any) -> tuple[str, ...]:
+        if HAZARD not in table.column_names:
+            return HAZARD_KINDS
+        return tuple(self._info.features[HAZARD]['names'])
+
+    def _add_samples(self, recording: Recording, path: Path, table: Any,
+                     stamps: NDArray[np.int64]) -> None:
+        num_joints = len(self._joints)
+        state = self._unit * self._matrix(path, table, STATE, num_joints)
+        setpoints = self._setpoints(path, table, state)
+        extras = {name: self._matrix(path, table, name, num_joints)
+                  for name in (VELOCITY, EFFORT) if name in table.column_names}
+        # A policy may not see the future, so this is the speed since the row before.
+        velocity = extras.get(VELOCITY, np.diff(state, axis=0, prepend=state[:1])
+                              / np.diff(stamps, prepend=2 * stamps[0] - stamps[1])[:, None] * 1e9
+                              if len(stamps) > 1 else np.zeros_like(state))
+        effort = extras.get(EFFORT, np.zeros_like(state))
+        hazards = (self._matrix(path, table, HAZARD, len(recording.hazard_kinds))
+                   if HAZARD in table.column_names else np.zeros((len(state), 0)))
+        clearance = (self._matrix(path, table, CLEARANCE, 1)[:, 0]
+                     if CLEARANCE in table.column_names else np.full(len(state), np.nan))
+        for index, stamp in enumerate(map(int, stamps)):
+            if np.isfinite(setpoints[index]).all():
+                recording.add_command(Trajectory(
+                    joint_names=self._joints, times=np.zeros(1),
+                    positions=setpoints[index][None]), stamp)
+            else:
+                self._problems.add('setpoint', f'{path}: action is not finite before frame '
+                                   f'{index}; the set-point before it stays')
+            for bit in np.flatnonzero(hazards[index]):
+                recording.add_hazard(recording.hazard_kinds[bit])
+            recording.add_clearance(float(clearance[index]))
+            reason = recording.add_joints(self._joints, state[index], velocity[index],
+                                          effort[index], stamp)
+            if reason:
+                self._problems.add('state', f'{path}: {STATE} at frame {index}: {reason}; that '
+                                   'sample is left out')
+
+    def _setpoints(self, path: Path, table: Any,
+                   state: NDArray[np.float64]) -> NDArray[np.float64]:
+        if SETPOINT in table.column_names:
+            return self._matrix(path, table, SETPOINT, state.shape[1])
+        action = self._unit * self._matrix(path, table, ACTION, state.shape[1])
+        if self._options.is_delta:
+            action = state + action
+        return np.concatenate([state[:1], action[:-1]])
+
+    def _add_frames(self, recording: Recording, row: dict[str, Any], table: Any,
+                    stamps: NDArray[np.int64]) -> None:
+        seen = 0
+        try:
+            for index, picture in self._pictures(row, table):
+                recording.add_frame(picture, int(stamps[index]))
+                seen += 1
+        except (DatasetError, ObservationError) as error:
+            self._problems.add(f'pictures {error}', str(error))
+        if seen < len(stamps):
+            self._problems.add('few', f"{self._info.root}: episode {row['episode_index']} has "
+                               f'{seen} pictures for {len(stamps)} rows; the others are kept')
+
+    def _pictures(self, row: dict[str, Any],
+                  table: Any) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        if self._info.features[self._camera]['dtype'] == 'image':
+            for index, item in enumerate(table.column(self._camera).to_pylist()):
+                yield index, decode_picture(item['bytes'])
+            return
+        start = row.get(f'videos/{self._camera}/from_timestamp')
+        if start is None:
+            raise DatasetError(f'meta/episodes has no videos/{self._camera}/from_timestamp')
+        times = start + np.arange(len(table)) / self._info.fps
+        yield from read_pictures(self._info.video_file(row, self._camera), times,
+                                 tolerance_s=0.4 / self._info.fps)
+
+    def _info_of(self, row: dict[str, Any], table: Any) -> dict[str, Any]:
+        if row.get(INFO_COLUMN):
+            return dict(json.loads(row[INFO_COLUMN]))
+        info = {'source': 'lerobot', 'dataset': self._info.root.name,
+                'episode': row['episode_index'], 'tasks': list(row.get('tasks') or ())}
+        if SUCCESS in table.column_names:
+            info['success'] = any(table.column(SUCCESS).to_pylist())
+        return info
