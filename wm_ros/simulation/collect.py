@@ -107,7 +107,11 @@ def _check_split(directory: Path, split: str) -> None:
     path = next(iter(sorted(directory.glob(EPISODE_GLOB))), None)
     if path is None:
         return
-    there = read_episode(path).info.get('split', 'id')
+    info = read_episode(path).info
+    if 'robot' in info:
+        raise DatasetError(f"{path} is of robot {info['robot']!r}, not of the SO-101; "
+                           'give each robot a directory of its own')
+    there = info.get('split', 'id')
     if there != split:
         raise DatasetError(f'{path} is of the split {there!r}, not {split!r}; '
                            'give each split a directory of its own')

@@ -3,6 +3,7 @@
 """Collect play episodes in the simulation."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,26 @@ from wm_ros.verbs.shared import (
 
 def collect(arguments: argparse.Namespace) -> None:
     """Collect play episodes in the simulation."""
-    from wm_ros.simulation.collect import collect as run
+    run = _of_robot(arguments) if arguments.robot else _of_so101(arguments)
     with progress_bar() as progress:
         task = progress.add_task('episodes', total=arguments.episodes)
         made = run(arguments.out, num_episodes=arguments.episodes, seed=arguments.seed,
-                   split=arguments.split, workers=arguments.workers,
+                   workers=arguments.workers,
                    on_progress=lambda done: progress.update(task, completed=done))
     console.print(f'{arguments.episodes} episodes in {arguments.out}, {made} of them new')
+
+
+def _of_so101(arguments: argparse.Namespace) -> Any:
+    from wm_ros.simulation.collect import collect as run
+    return partial(run, split=arguments.split)
+
+
+def _of_robot(arguments: argparse.Namespace) -> Any:
+    from wm_ros.simulation.configured_collect import collect_robot
+    if arguments.split != 'id':
+        raise ValueError(f'--split {arguments.split} exists for the SO-101 alone; leave it out '
+                         'with --robot')
+    return partial(collect_robot, arguments.robot)
 
 
 def add_parser(verbs: Any) -> None:
@@ -36,5 +50,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--split', choices=('id', 'objects', 'appearance', 'dynamics'),
                         default='id', help='kind of scenes: as in training, or unlike it in one '
                         'way (default: %(default)s)')
+    parser.add_argument('--robot', type=Path, help='YAML file of another robot than the SO-101, '
+                        'such as config/robots/aloha.yaml')
     parser.add_argument('--out', type=Path, required=True, help='directory of episodes')
     add_workers_option(parser)
