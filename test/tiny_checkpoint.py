@@ -25,8 +25,9 @@ def tiny_config(**changes) -> ModelConfig:
     values = {
         'joint_names': JOINTS, 'camera_name': 'front', 'joint_mean': (0.0,) * 3,
         'joint_std': (1.0,) * 3, 'velocity_std': (1.0,) * 3, 'image_height': 32,
-        'image_width': 48, 'horizon': 5, 'stem_dim': 16, 'dim': 32, 'num_blocks': 1,
-        'num_heads': 2, 'num_hazard_heads': 2}
+        'image_width': 48, 'horizon': 5, 'patch_px': 4, 'token_stride': 4, 'detail_dim': 16,
+        'middle_dim': 16, 'dim': 32, 'num_blocks': 1, 'num_heads': 2, 'num_hazard_heads': 2,
+        'residual_dim': 4, 'flow_blocks': 1}
     return ModelConfig(**{**values, **changes})
 
 

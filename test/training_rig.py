@@ -58,9 +58,8 @@ class Recorder(Observer):
 
 def start_python(code, *arguments, **environment):
     """Start a process that runs some lines and can import this rig."""
-    paths = [str(ROOT), str(ROOT / 'test'), os.environ.get('PYTHONPATH', '')]
+    paths = [ROOT, ROOT / 'test', *filter(None, [os.environ.get('PYTHONPATH')])]
+    settings = {'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(map(str, paths))}
     return subprocess.Popen(
         [sys.executable, '-c', code, *map(str, arguments)], text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env={
-            **os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(filter(None, paths)),
-            **environment})
+        stderr=subprocess.PIPE, env={**os.environ, **settings, **environment})

@@ -107,7 +107,8 @@ def test_the_kinematic_baseline_learns_and_runs_without_torch():
 @pytest.mark.parametrize(('change', 'message'), [
     ({'steps': 0}, 'steps = 0'), ({'hazard_share': 1.0}, 'hazard_share = 1.0'),
     ({'learning_rate': float('nan')}, 'learning_rate'), ({'batch_size': 2.5}, 'batch_size'),
-    ({'frames_per_window': 9}, 'frames_per_window = 9'),
+    ({'accumulate': 0}, 'accumulate = 0'), ({'clip_norm': 0.0}, 'clip_norm = 0.0'),
+    ({'ema_decay': 1.0}, 'ema_decay = 1.0'), ({'spike_factor': 1.0}, 'spike_factor = 1.0'),
 ])
 def test_settings_that_cannot_train_are_refused(change, message):
     with pytest.raises(ValueError, match=message):

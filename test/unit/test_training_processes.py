@@ -14,11 +14,12 @@ from training_rig import make_trainer, start_python  # noqa: E402
 
 from wm_ros.errors import CheckpointError  # noqa: E402
 
-pytestmark = pytest.mark.skipif(
-    torch.cuda.is_available(), reason='one GPU cannot serve two processes of NCCL')
+# Three processes import everything, on machines that may be busy.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.skipif(
+    torch.cuda.is_available(), reason='one GPU cannot serve two processes of NCCL')]
 
 # What ``accelerate launch`` and ``torchrun`` do: set the environment and start each process.
-WORKER = """
+WORKER = '''
 import json, pathlib, sys
 from safetensors.torch import save_file
 from training_rig import Recorder, make_trainer
@@ -34,7 +35,7 @@ save_file(kept, out / f'gradients_{rank}.safetensors')
 trainer.run(heard, stop_at=3)
 save_file(trainer.model.state_dict(), out / f'weights_{rank}.safetensors')
 print(json.dumps([heard.losses, [step for step, _ in heard.validations], trainer.is_main]))
-"""
+'''
 
 
 def free_port():
@@ -54,7 +55,7 @@ def pair(tmp_path_factory):
     said = []
     for worker in workers:
         with worker:
-            words, errors = worker.communicate(timeout=100)
+            words, errors = worker.communicate()
         assert worker.returncode == 0, errors
         said.append(words.split('\n')[0])
     return out, said

@@ -14,7 +14,7 @@ from training_rig import Recorder, make_trainer, start_python, weights  # noqa: 
 from wm_ros.errors import CheckpointError  # noqa: E402
 from wm_ros.training.state import PREVIOUS_FILE, STATE_FILE, locked  # noqa: E402
 
-KILLED_IN_A_STEP = """
+KILLED_IN_A_STEP = '''
 import os, pathlib, signal, sys
 from training_rig import Recorder, make_trainer
 
@@ -24,11 +24,11 @@ class Killer(Recorder):
             os.kill(os.getpid(), signal.SIGKILL)
 
 make_trainer(pathlib.Path(sys.argv[1]), checkpoint_every_s=0).run(Killer())
-"""
+'''
 
 # The first save renames once, each later one twice: the newest to the previous, the new one to
 # the newest. The fifth renaming is the one that would have shown the state of step 3.
-KILLED_BEFORE_A_RENAME = """
+KILLED_BEFORE_A_RENAME = '''
 import os, pathlib, signal, sys
 from training_rig import make_trainer
 trainer = make_trainer(pathlib.Path(sys.argv[1]), checkpoint_every_s=0)
@@ -42,7 +42,7 @@ def replace(path, target):
 
 pathlib.Path.replace = replace
 trainer.run()
-"""
+'''
 
 
 @pytest.fixture(scope='module')
@@ -59,6 +59,7 @@ def assert_same(found, wanted):
         assert torch.equal(value, found[name]), name
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(('code', 'argument', 'step'), [
     (KILLED_IN_A_STEP, '', 3), (KILLED_BEFORE_A_RENAME, '4', 2),
     (KILLED_BEFORE_A_RENAME, '5', 2)])
