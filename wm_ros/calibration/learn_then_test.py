@@ -114,7 +114,7 @@ def _check_number(name: str, number: int, alpha: float, confidence: float, what:
     check_level('confidence', confidence)
     needed = needed_trials(alpha, confidence)
     if number < needed:
-        ends = 'with one' if what == 'hazards' else 'without one'
+        ends = 'in one' if what == 'hazards' else 'without one'
         raise CalibrationError(
             f'{number} {what} cannot support {name} = {alpha} with confidence {confidence:g}: it '
             f'takes {needed} without a single error, so collect {needed - number} more episodes '

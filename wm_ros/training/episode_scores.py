@@ -3,7 +3,6 @@
 """Score one window of each class for each episode, an episode at a time."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,8 @@ from numpy.typing import NDArray
 
 from wm_ros.calibration.episode_scores import EpisodeScores
 from wm_ros.calibration.risk_control import timely_scores
-from wm_ros.data.episode import Episode, read_episode
-from wm_ros.data.windows import Windows, cut_windows
-from wm_ros.errors import DatasetError
+from wm_ros.data.episode import read_episode
+from wm_ros.data.windows import Windows, iterate_windows
 from wm_ros.inference.checkpoint import Checkpoint
 from wm_ros.inference.engine import Engine, make_engine
 from wm_ros.training.scoring import (
@@ -24,8 +22,6 @@ from wm_ros.training.scoring import (
 )
 
 _PICK_SEED = 17
-# Read together, so that pictures are decoded while others are; all of them are in memory.
-_READ_TOGETHER = 8
 _CLASSES = ('hazard', 'safe', 'moving_hazard', 'moving_safe')
 
 
@@ -44,30 +40,17 @@ def score_episodes(checkpoint: Checkpoint, paths: list[Path], *, engine: str, nu
     columns = {name: np.full(len(paths), np.nan) for name in (*_CLASSES, 'timely')}
     kinds = [''] * len(paths)
 
-    def read(number: int) -> tuple[Episode, Windows]:
-        try:
-            episode = read_episode(paths[number])
-            return episode, cut_windows(episode, checkpoint.config, number=number,
-                                        joint_lag=number % 2)
-        except DatasetError as error:
-            text = str(error)
-            if str(paths[number]) in text:
-                raise
-            raise DatasetError(f'{paths[number]}: {text}') from error
-
     try:
-        with ThreadPoolExecutor(num_threads) as pool:
-            for begin in range(0, len(paths), _READ_TOGETHER):
-                chunk = range(begin, min(begin + _READ_TOGETHER, len(paths)))
-                for number, (episode, windows) in zip(chunk, pool.map(read, chunk), strict=True):
-                    picks = pick_windows(windows, checkpoint.config.step_s, seed=number,
-                                         with_motion=stop_s is not None)
-                    for name, value in _score(runner, windows, picks, stop_s).items():
-                        columns[name][number] = value
-                    if picks['hazard'].size:
-                        mask = int(windows.hazard_kind[picks['hazard'][0]])
-                        kinds[number] = kind_name(mask, episode.hazard_kinds)
-                    on_progress(number + 1)
+        found = iterate_windows(paths, checkpoint.config, threads=num_threads)
+        for number, windows in enumerate(found):
+            picks = pick_windows(windows, checkpoint.config.step_s, seed=number,
+                                 with_motion=stop_s is not None)
+            for name, value in _score(runner, windows, picks, stop_s).items():
+                columns[name][number] = value
+            if picks['hazard'].size:
+                mask = int(windows.hazard_kind[picks['hazard'][0]])
+                kinds[number] = kind_name(mask, read_episode(paths[number]).hazard_kinds)
+            on_progress(number + 1)
     finally:
         runner.close()
     return EpisodeScores(**columns, kind=tuple(kinds))

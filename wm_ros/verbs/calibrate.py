@@ -129,6 +129,9 @@ def _statements(result: 'Calibration') -> list[str]:
                    needed_trials(result.alpha_veto, each) - result.num_safe, 0)
         lines.append('Not proven: both promises together'
                      + (f'; collect {more} more episodes.' if more else '.'))
+    elif result.ltt_both_lower > (result.ltt_both_upper or 0.0):
+        lines.append(f'{sure} both promises hold together at any single threshold from '
+                     f'{result.ltt_both_upper:.4f} to {result.ltt_both_lower:.4f}.')
     else:
         lines.append(f'{sure} both promises hold together with OK below '
                      f'{result.ltt_both_lower:.4f} and VETO from {result.ltt_both_upper:.4f}.')
