@@ -12,6 +12,10 @@ from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.geometry import Geometry
 
 _MAX_EPISODES = 100
+# A joint that hardly moved must not turn its noise into motion. Both floors leave a gripper in
+# metres its own spread: fingers that move by a few centimetres have one of about 0.01.
+_LEAST_STD = 0.005
+_LEAST_VELOCITY_STD = 0.01
 
 
 def split_episodes(paths: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
@@ -32,5 +36,5 @@ def infer_config(paths: list[Path], **sizes: int | float | str | Geometry | None
     return ModelConfig(
         joint_names=first.joint_names, camera_name=first.camera_name,
         joint_mean=rounded(positions.mean(0), -math.inf),
-        joint_std=rounded(positions.std(0), 0.05),
-        velocity_std=rounded(velocities.std(0), 0.05), **sizes)  # type: ignore[arg-type]
+        joint_std=rounded(positions.std(0), _LEAST_STD),
+        velocity_std=rounded(velocities.std(0), _LEAST_VELOCITY_STD), **sizes)  # type: ignore[arg-type]

@@ -1,0 +1,43 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run takes from its episodes, for joints in any unit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_checkpoint import make_episode
+
+from wm_ros.data.episode import write_episode
+from wm_ros.training.inferring import infer_config
+
+
+@pytest.fixture
+def episode_file(tmp_path):
+    """Return an episode of a turning joint, a gripper in metres and a joint that stands."""
+    episode = make_episode(frames=5)
+    swing = np.resize([-0.5, 0.5], len(episode.positions)).astype(np.float32)
+    swing -= swing.mean()
+    positions = np.stack([swing, 0.04 + 0.02 * swing, np.full_like(swing, 0.3)], axis=1)
+    path = tmp_path / 'episode_000000000.safetensors'
+    write_episode(path, replace(episode, positions=positions, velocities=positions * 2))
+    return path, positions
+
+
+def test_a_gripper_in_metres_keeps_its_own_spread(episode_file):
+    path, positions = episode_file
+    config = infer_config([path], image_height=24, image_width=24)
+    assert config.joint_names == ('pan', 'lift', 'grip')
+    assert config.joint_mean == pytest.approx((0.0, 0.04, 0.3), abs=1e-4)
+    assert config.joint_std[1] == pytest.approx(0.01, abs=1e-4)
+    assert config.velocity_std[1] == pytest.approx(0.02, abs=1e-4)
+    normalised = (positions - config.joint_mean) / config.joint_std
+    np.testing.assert_allclose(normalised[:, :2].std(0), 1, atol=0.01)
+
+
+def test_a_joint_that_stands_still_is_not_blown_up(episode_file):
+    path, _ = episode_file
+    config = infer_config([path], image_height=24, image_width=24)
+    assert config.joint_std[2] == 0.005
+    # Its velocity in the episode is a constant 0.6.
+    assert config.velocity_std[2] == 0.01
