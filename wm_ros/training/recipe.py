@@ -102,7 +102,16 @@ def _checked(values: dict[str, Any], kind: type[Any], what: str) -> dict[str, An
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ValueError(f'{unknown} are no {what} settings; there are {sorted(known)}')
-    # YAML reads a bare no as False, and has lists where the settings have tuples.
-    return {key: 'no' if value is False and known[key] is str
-            else tuple(value) if isinstance(value, list) else value
-            for key, value in values.items()}
+    return {key: _as_meant(value, known[key]) for key, value in values.items()}
+
+
+def _as_meant(value: Any, kind: Any) -> Any:
+    """Undo what YAML makes of a bare no (False), of 3e-4 (a word) and of tuples (lists)."""
+    if value is False and kind is str:
+        return 'no'
+    if isinstance(value, str) and kind is float:
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return tuple(value) if isinstance(value, list) else value

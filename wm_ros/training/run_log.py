@@ -5,7 +5,6 @@
 import math
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -26,7 +25,7 @@ class RunLog:
         self._writer = SummaryWriter(
             str(directory / LOG_DIRECTORY), purge_step=step + 1) if is_writing else None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> 'RunLog':
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,

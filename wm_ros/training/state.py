@@ -73,8 +73,7 @@ def save_state(directory: Path, state: TrainState, settings: dict[str, Any]) -> 
     for index, moments in state.optimizer.state_dict()['state'].items():
         for key, value in moments.items():
             tensors[f'optimizer.{index}.{key}'] = torch.as_tensor(value)
-    tensors = {key: value.detach().to('cpu', copy=True).contiguous()
-               for key, value in tensors.items()}
+    tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     values = {name: getattr(state.progress, name) for name in Progress.__slots__}
     header = {'format': FORMAT, 'version': VERSION, 'progress': json.dumps(values),
               'settings': json.dumps(settings, sort_keys=True), 'sha256': _digest(tensors)}

@@ -1,0 +1,98 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decoded windows come back from a file as they were, and only as long as they are right."""
+
+import os
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from tiny_checkpoint import make_episode, tiny_config
+
+from wm_ros.data import window_cache
+from wm_ros.data.episode import list_episodes, write_episode
+from wm_ros.data.window_cache import cached_windows, entry_name, prune
+from wm_ros.data.windows import load_windows
+from wm_ros.errors import DatasetError
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Return three episode files, two of them with a hazard."""
+    for number, at in enumerate((None, 0.8, 1.2)):
+        write_episode(tmp_path / f'episode_{number}.safetensors', make_episode(hazard_at=at))
+    return list_episodes(tmp_path)
+
+
+def forbid(*_, **__):
+    raise AssertionError('episodes were decoded again')
+
+
+def test_the_cache_holds_what_memory_would(tmp_path, paths, monkeypatch):
+    wanted = load_windows(paths, tiny_config())
+    told = []
+    built = cached_windows(paths, tiny_config(), tmp_path / 'cache', on_progress=told.append)
+    assert told == [1, 2, 3, 3]
+    monkeypatch.setattr(window_cache, 'iterate_windows', forbid)
+    read = cached_windows(paths, tiny_config(), tmp_path / 'cache')
+    for found in (built, read):
+        for item in fields(wanted):
+            one, two = getattr(wanted, item.name), getattr(found, item.name)
+            assert one.dtype == two.dtype
+            np.testing.assert_array_equal(one, two, err_msg=item.name)
+    # It is mapped, not read: the array does not own its data.
+    assert type(read.frames) is np.ndarray
+    assert isinstance(read.frames.base, np.memmap)
+    assert not read.frames.flags.writeable
+
+
+def test_an_entry_is_named_after_all_that_decides_what_is_in_it(paths):
+    name = entry_name(paths, tiny_config())
+    assert entry_name(paths, tiny_config(dim=64, num_blocks=3, joint_std=(2.0,) * 3)) == name
+    others = [entry_name(paths, tiny_config(horizon=4)),
+              entry_name(paths, tiny_config(image_height=48)),
+              entry_name(paths[:2], tiny_config())]
+    stat = paths[0].stat()
+    os.utime(paths[0], ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    others.append(entry_name(paths, tiny_config()))
+    assert len({name, *others}) == 5
+
+
+@pytest.mark.parametrize('how', ['shorter frames', 'broken windows', 'no windows'])
+def test_a_damaged_entry_is_made_again(tmp_path, paths, how):
+    cache = tmp_path / 'cache'
+    wanted = cached_windows(paths, tiny_config(), cache)
+    frames, entry = wanted.frames.copy(), cache / entry_name(paths, tiny_config())
+    del wanted
+    if how == 'shorter frames':
+        with (entry / 'frames.u8').open('r+b') as handle:
+            handle.truncate(1000)
+    elif how == 'broken windows':
+        (entry / 'windows.safetensors').write_bytes(b'not windows')
+    else:
+        (entry / 'windows.safetensors').unlink()
+    np.testing.assert_array_equal(cached_windows(paths, tiny_config(), cache).frames, frames)
+    assert [path.name for path in cache.iterdir()] == [entry.name]
+
+
+def test_a_broken_episode_leaves_no_entry_and_is_named(tmp_path, paths):
+    paths[1].write_bytes(b'no episode')
+    with pytest.raises(DatasetError, match=r'episode_1\.safetensors: not a whole episode'):
+        cached_windows(paths, tiny_config(), tmp_path / 'cache')
+    assert list((tmp_path / 'cache').iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path, paths):
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(DatasetError, match='give --cache a directory on a disk with more room'):
+        cached_windows(paths, tiny_config(), tmp_path / 'file')
+
+
+def test_pruning_keeps_what_is_named(tmp_path, paths):
+    cache = tmp_path / 'cache'
+    for config in (tiny_config(), replace(tiny_config(), horizon=4)):
+        cached_windows(paths, config, cache)
+    (cache / 'of the user').mkdir()
+    prune(cache, {entry_name(paths, tiny_config())})
+    assert {path.name for path in cache.iterdir()} == {
+        entry_name(paths, tiny_config()), 'of the user'}
