@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,14 @@ CONFIG_FILE = 'config.json'
 WEIGHTS_FILE = 'model.safetensors'
 BASELINE_FILE = 'baseline_kinematic.safetensors'
 CALIBRATION_FILE = 'calibration.json'
+# Written by wm-ros calibrate as well: what the predictor's distrust of itself rests on.
+DRIFT_FILE = 'drift.safetensors'
+SELF_TEST_FILE = 'self_test.safetensors'
 MANIFEST_FILE = 'manifest.json'
 MODEL_CARD_FILE = 'README.md'
 GRAPH_FILES = {'encode': 'encode.onnx', 'predict': 'predict.onnx', 'decode': 'decode.onnx'}
+# Only a model with a sampler has these.
+SAMPLER_FILES = {'flow': 'flow.onnx', 'without_action': 'without_action.onnx'}
 DEFAULT_NAME = 'so101_tiny'
 
 
@@ -38,16 +44,22 @@ class Checkpoint:
     :param config: the model's size, timing and normalisation.
     :param calibration: thresholds, or None where it was never calibrated.
     :param model_id: its name and the first digits of its weights' hash.
+    :param sha256: hash of each file that the manifest lists, by name.
     """
 
     directory: Path
     config: ModelConfig
     calibration: Calibration | None
     model_id: str
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
     def graph(self, name: str) -> Path:
-        """Return the file of an exported graph: encode, predict or decode."""
-        return self.directory / GRAPH_FILES[name]
+        """Return the file of an exported graph."""
+        return self.directory / {**GRAPH_FILES, **SAMPLER_FILES}[name]
+
+    def optional(self, name: str) -> Path | None:
+        """Return a file that a checkpoint may lack; None if the manifest does not list it."""
+        return self.directory / name if name in self.sha256 else None
 
 
 def resolve_checkpoint(name: str) -> Path:
@@ -106,7 +118,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         directory=path, config=config_from_dict(_read_json(path / CONFIG_FILE)),
         calibration=calibration,
-        model_id=f"{path.name}-{manifest['sha256'][WEIGHTS_FILE][:12]}")
+        model_id=f"{path.name}-{manifest['sha256'][WEIGHTS_FILE][:12]}",
+        sha256=manifest['sha256'])
 
 
 def write_manifest(path: Path) -> None:

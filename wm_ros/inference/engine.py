@@ -7,7 +7,7 @@ Letters: B batch, T context frames, H steps, J joints, h w image.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ class CheckInput:
     """
     One check, joints in the model's order.
 
-    :param images: context, RGB uint8 (T, h, w, 3), oldest first.
+    :param images: context, RGB uint8 (T, h, w, 3), oldest first; several cameras stand above each
+        other in the order of ``ModelConfig.cameras``.
     :param joint_positions: float32 (J,), rad.
     :param joint_velocities: float32 (J,), rad/s.
     :param actions: joint targets at the end of each step, float32 (H, J), rad.
@@ -66,7 +67,19 @@ class Engine(Protocol):
         """Predict several chunks in one pass."""
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
-        """Decode the frames of a check, RGB uint8 (H, h, w, 3)."""
+        """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
+
+    def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
+               guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
+        """
+        Sample futures of a check, RGB uint8 (F, H, h, w, 3).
+
+        :param num_futures: F; one seed gives the same futures on every engine.
+        :param num_steps: of the sampler; more follow the flow more closely.
+        :param guidance: how strongly futures follow the action; 1 as they were learned.
+        :param temperature: spread of the noise; less keeps nearer to the likeliest future.
+        :raises EngineError: if the checkpoint has no sampler.
+        """
 
     def close(self) -> None:
         """Free what the engine holds."""
@@ -85,20 +98,6 @@ def risk_from_logits(logits: NDArray[np.float32]
     members = 1 / (1 + np.exp(-logits.astype(np.float64)))
     risk = np.maximum.accumulate(members.mean(-1), axis=-1)
     return risk.astype(np.float32), members.std(-1).astype(np.float32)
-
-
-def split_outputs(logits: NDArray[np.float32], joints: NDArray[np.float32], *latents: Any
-                  ) -> list[CheckOutput]:
-    """
-    Return one output for each of a batch.
-
-    :param logits: float32 (B, H, M).
-    :param joints: float32 (B, H, J), rad.
-    :param latents: what the engine needs to decode, each with the batch in front.
-    """
-    risk, spread = risk_from_logits(logits)
-    return [CheckOutput(risk[i], spread[i], joints[i], tuple(part[i] for part in latents))
-            for i in range(len(logits))]
 
 
 def make_engine(name: str, checkpoint: Checkpoint, *, device: str = 'cpu', num_threads: int = 1

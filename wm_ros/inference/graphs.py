@@ -1,16 +1,17 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The three graphs that a model is exported as, pixels in and pixels out.
+The graphs that a model is exported as, pixels in and pixels out.
 
 The encoder runs once for one observation, the prediction once for each candidate chunk, the
-decoder only when somebody looks. Byte images go in and come out, so that every engine scales
-pixels in the same way.
+decoder and the sampler only when somebody looks. Byte images go in and come out, so that every
+engine scales pixels in the same way.
 """
 
 import torch
 from torch import Tensor, nn
 
+from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.model import Context, WorldModel
 
 
@@ -21,12 +22,12 @@ class EncodeGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """
         Encode frames.
 
         :param images: RGB uint8 (B, T, h, w, 3), oldest first.
-        :returns: tokens, detail, last frame and obstacles, see ``world_model.model.Context``.
+        :returns: tokens, detail, last frame and camera, see ``world_model.encoder.Context``.
         """
         return tuple(self.model.encode(images.permute(0, 1, 4, 2, 3).float() / 255))
 
@@ -38,27 +39,94 @@ class PredictGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens: Tensor, obstacles: Tensor, positions: Tensor, velocities: Tensor,
-                actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return hazard logits, joints, latents and maps, see ``model.Consequence``."""
-        return tuple(self.model.predict(
-            tokens, obstacles, positions, velocities, actions)[:4])
+    def forward(self, tokens: Tensor, detail: Tensor, camera: Tensor, positions: Tensor,
+                velocities: Tensor, actions: Tensor) -> tuple[Tensor, ...]:
+        """Return hazard logits, joints, latents and conditions, see ``model.Consequence``."""
+        context = Context(tokens, detail, detail, camera)
+        return tuple(self.model.predict(context, positions, velocities, actions)[:4])
 
 
 class DecodeGraph(nn.Module):
-    """Latents to a frame."""
+    """Latents and a residual to a frame; a model without a sampler takes no residual."""
 
     def __init__(self, model: WorldModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, latents: Tensor, maps: Tensor, detail: Tensor, last: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, condition: Tensor, joints: Tensor, detail: Tensor,
+                last: Tensor, camera: Tensor, residual: Tensor | None = None) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
-        :param maps: float32 (B, C, rows, columns).
+        :param condition: float32 (B, D).
+        :param joints: float32 (B, J), rad.
+        :param residual: float32 (B, N, R); zeros for the mean frame.
         :returns: RGB uint8 (B, h, w, 3).
         """
-        frame = self.model.decode(latents, maps, Context(latents, detail, last, maps))
+        context = Context(latents, detail, last, camera)
+        frame = self.model.decode(latents, condition, joints, context, residual)
         return (frame.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+class FlowGraph(nn.Module):
+    """One evaluation of the sampler's velocity."""
+
+    def __init__(self, model: WorldModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, noisy: Tensor, time: Tensor, latents: Tensor) -> Tensor:
+        """Return velocities (B, N, R), see ``flow.Flow``."""
+        return self.model.flow(noisy, time, latents)
+
+
+class WithoutActionGraph(nn.Module):
+    """Context to latents that know of no action, for guidance."""
+
+    def __init__(self, model: WorldModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return latents (B, H, N, D)."""
+        return self.model.without_action(Context(tokens, tokens, tokens, tokens))
+
+
+def make_graphs(model: WorldModel) -> dict[str, nn.Module]:
+    """Return the graphs of a model by name."""
+    graphs: dict[str, nn.Module] = {
+        'encode': EncodeGraph(model), 'predict': PredictGraph(model), 'decode': DecodeGraph(model)}
+    if model.config.residual_dim:
+        graphs |= {'flow': FlowGraph(model), 'without_action': WithoutActionGraph(model)}
+    return graphs
+
+
+def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Tensor]]:
+    """Return random inputs of each graph by name, of the right shapes."""
+    rng = torch.Generator().manual_seed(0)
+    num_tokens = config.grid[0] * config.grid[1]
+    height, width = config.picture_height, config.image_width
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(batch, *shape, generator=rng)
+
+    images = torch.randint(0, 256, (batch, config.context_len, height, width, 3), generator=rng)
+    detail, camera = normal(config.detail_dim, *config.detail_grid), 0.01 * normal(3)
+    inputs = {
+        'encode': {'images': images.to(torch.uint8)},
+        'predict': {
+            'tokens': normal(num_tokens, config.dim), 'detail': detail, 'camera': camera,
+            'positions': normal(config.num_joints), 'velocities': normal(config.num_joints),
+            'actions': normal(config.horizon, config.num_joints)},
+        'decode': {
+            'latents': normal(num_tokens, config.dim), 'condition': normal(config.dim),
+            'joints': normal(config.num_joints), 'detail': detail,
+            'last': normal(3, height, width).sigmoid(), 'camera': camera}}
+    if config.residual_dim:
+        residual = normal(num_tokens, config.residual_dim)
+        inputs['decode']['residual'] = residual
+        inputs['flow'] = {'noisy': residual, 'time': torch.rand(batch, generator=rng),
+                          'latents': normal(num_tokens, config.dim)}
+        inputs['without_action'] = {'tokens': normal(num_tokens, config.dim)}
+    return inputs

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime on the CPU: the default engine."""
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -10,12 +11,11 @@ from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import Checkpoint
-from wm_ros.inference.engine import CheckInput, CheckOutput, split_outputs
-from wm_ros.world_model.config import ModelConfig
+from wm_ros.inference.graph_engine import GraphEngine
 
 
-class OnnxEngine:
-    """Runs the three exported graphs; threads are set, so that a core is left for the robot."""
+class OnnxEngine(GraphEngine):
+    """Runs the exported graphs; threads are set, so that a core is left for the robot."""
 
     name = 'onnxruntime'
 
@@ -23,8 +23,7 @@ class OnnxEngine:
                  ) -> None:
         if device != 'cpu':
             raise EngineError(f"engine 'onnxruntime' runs on 'cpu', not on {device!r}")
-        self.device = device
-        self._config = checkpoint.config
+        super().__init__(checkpoint, device=device)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1
@@ -32,53 +31,35 @@ class OnnxEngine:
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         options.log_severity_level = 3
         try:
-            self._encode, self._predict, self._decode = (
-                onnxruntime.InferenceSession(
+            self._sessions = {
+                name: onnxruntime.InferenceSession(
                     str(checkpoint.graph(name)), options, providers=['CPUExecutionProvider'])
-                for name in ('encode', 'predict', 'decode'))
+                for name in self.graph_names}
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'{checkpoint.directory}: onnxruntime refuses the exported graphs: '
                               f'{error}') from error
-
-    def warm_up(self) -> None:
-        """Run every graph twice."""
-        for _ in range(2):
-            self.decode(self.check(blank_input(self._config)))
-
-    def check(self, inputs: CheckInput) -> CheckOutput:
-        """Predict one chunk."""
-        return self.check_batch([inputs])[0]
-
-    def check_batch(self, inputs: list[CheckInput]) -> list[CheckOutput]:
-        """Predict several chunks in one pass."""
-        images = np.stack([item.images for item in inputs])
-        try:
-            tokens, detail, last, obstacles = self._encode.run(None, {'images': images})
-            logits, joints, latents, maps = self._predict.run(None, {
-                'tokens': tokens, 'obstacles': obstacles,
-                'positions': np.stack([item.joint_positions for item in inputs]),
-                'velocities': np.stack([item.joint_velocities for item in inputs]),
-                'actions': np.stack([item.actions for item in inputs])})
-        except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise EngineError(f'onnxruntime failed on a check: {error}') from error
-        return split_outputs(logits, joints, latents, maps, detail, last)
-
-    def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
-        """Decode the frames of a check."""
-        latents, maps, detail, last = cast(tuple[NDArray[np.float32], ...], output.latents)
-        frames = [self._decode.run(None, {
-            'latents': step[None], 'maps': where[None], 'detail': detail[None],
-            'last': last[None]})[0][0] for step, where in zip(latents, maps, strict=True)]
-        return np.stack(frames)
+        # Without geometry some inputs have nothing to do, and the exporter leaves them out.
+        self._inputs = {name: {item.name for item in session.get_inputs()}
+                        for name, session in self._sessions.items()}
 
     def close(self) -> None:
         """Drop the sessions."""
-        del self._encode, self._predict, self._decode
+        self._sessions.clear()
 
+    def _run(self, graph: str, inputs: Mapping[str, Any]) -> list[Any]:
+        known = self._inputs[graph]
+        try:
+            made: list[Any] = self._sessions[graph].run(
+                None, {key: value for key, value in inputs.items() if key in known})
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise EngineError(f'onnxruntime failed on {graph}: {error}') from error
+        return made
 
-def blank_input(config: ModelConfig) -> CheckInput:
-    """Return a check of grey frames and joints at rest."""
-    mean = np.array(config.joint_mean, np.float32)
-    images = np.full((config.context_len, config.image_height, config.image_width, 3), 128,
-                     np.uint8)
-    return CheckInput(images, mean, np.zeros_like(mean), np.tile(mean, (config.horizon, 1)))
+    def _to_own(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array
+
+    def _to_numpy(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array
+
+    def _repeat(self, array: NDArray[Any], count: int) -> NDArray[Any]:
+        return array if count == 1 else np.repeat(array, count, axis=0)

@@ -12,7 +12,10 @@ from wm_ros.simulation.robot import So101Simulation
 from wm_ros.simulation.scene import FRONT_CAMERA, JOINT_NAMES, Scene
 from wm_ros.world_model.geometry import Geometry
 
-POINTS_PER_LINK = 6
+# From the base outwards; the shoulder turns in place just above the table and touches nothing. The
+# hand comes first to what it hits.
+POINTS_PER_LINK = (0, 10, 14, 18, 28, 26)
+_SAMPLES_PER_LINK = 3000
 _EMPTY = Scene(objects=(), table_rgb=(0.5,) * 3, light=1.0, light_position=(0.2, 0.0, 1.0))
 
 
@@ -22,9 +25,8 @@ def so101_geometry() -> Geometry:
     bodies = [int(model.joint(name).bodyid[0]) for name in JOINT_NAMES]
     points, owners = [], []
     for link, body in enumerate(bodies):
-        # The shoulder turns in place just above the table and touches nothing.
-        if link:
-            spread = _spread(_surface(model, body), POINTS_PER_LINK)
+        if POINTS_PER_LINK[link]:
+            spread = _spread(_surface(model, body), POINTS_PER_LINK[link])
             points += [_rounded(point) for point in spread]
             owners += [link] * len(spread)
     camera = model.camera(FRONT_CAMERA)
@@ -41,16 +43,34 @@ def so101_geometry() -> Geometry:
 
 
 def _surface(model: mujoco.MjModel, body: int) -> NDArray[np.float64]:
-    """Return the vertices of a body's colliding meshes in its own frame, (V, 3), m."""
-    parts = []
+    """
+    Return points all over what of a body collides, in its own frame, (N, 3), m.
+
+    MuJoCo collides the convex hulls of meshes, so it is their faces that are sampled, by area.
+    """
+    corners = []
     for geom in np.flatnonzero(model.geom_bodyid == body):
         if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_MESH and model.geom_contype[geom]:
-            mesh = model.geom_dataid[geom]
-            first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-            vertices = model.mesh_vert[first:first + count]
-            parts.append(vertices @ _matrix(model.geom_quat[geom]).reshape(3, 3).T
-                         + model.geom_pos[geom])
-    return np.concatenate(parts)
+            turn = _matrix(model.geom_quat[geom]).reshape(3, 3)
+            corners.append(_hull(model, model.geom_dataid[geom]) @ turn.T + model.geom_pos[geom])
+    triangles = np.concatenate(corners)
+    edges = triangles[:, 1:] - triangles[:, :1]
+    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    rng = np.random.default_rng(0)
+    chosen = rng.choice(len(triangles), _SAMPLES_PER_LINK, p=area / area.sum())
+    shares = rng.uniform(size=(_SAMPLES_PER_LINK, 2, 1))
+    shares = np.where(shares.sum(1, keepdims=True) > 1, 1 - shares, shares)
+    spread = triangles[chosen, 0] + (edges[chosen] * shares).sum(1)
+    return np.concatenate([triangles.reshape(-1, 3), spread])
+
+
+def _hull(model: mujoco.MjModel, mesh: int) -> NDArray[np.float64]:
+    """Return the triangles of a mesh's convex hull, (F, 3, 3), m."""
+    graph = model.mesh_graph[model.mesh_graphadr[mesh]:]
+    num_vertices, num_faces = int(graph[0]), int(graph[1])
+    begin = 2 + 3 * num_vertices + 3 * num_faces
+    faces = graph[begin:begin + 3 * num_faces].reshape(-1, 3)
+    return model.mesh_vert[model.mesh_vertadr[mesh] + faces].astype(np.float64)
 
 
 def _spread(vertices: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wm_ros.data.windows import Windows
+from wm_ros.training.augmentation import draw_gains, draw_turns, turn_images
 from wm_ros.training.config import TrainConfig
+from wm_ros.world_model.config import ModelConfig
 
 
 class Batch(NamedTuple):
@@ -22,12 +24,13 @@ class Batch(NamedTuple):
     :param velocities: float32 (B, J), rad/s.
     :param actions: float32 (B, H, J), rad.
     :param joints: float32 (B, H, J), rad.
-    :param steps: which steps are trained, int64 (S,).
-    :param targets: frames of the first few of them, float32 (B, K, 3, h, w).
-    :param hazard: happened by each trained step, float32 (B, S).
-    :param clearance: within each trained step, float32 (B, S), m; NaN if not known.
-    :param obstacles: uprights as (x, y, radius, top), float32 (B, K, 4), m; NaN if not known.
+    :param steps: which steps are decoded of each window, int64 (B, K).
+    :param targets: their frames, float32 (B, K, 3, h, w).
+    :param hazard: happened by each step, float32 (B, H).
+    :param obstacles: what stands where, see ``data.windows``, float32 (B, O, 7).
+    :param camera: how far the pictures were turned, float32 (B, 3), rad.
     :param weight: of the hazard loss for each ensemble member, float32 (B, M).
+    :param seed: of what the losses draw, int64 ().
     """
 
     images: Tensor
@@ -38,53 +41,56 @@ class Batch(NamedTuple):
     steps: Tensor
     targets: Tensor
     hazard: Tensor
-    clearance: Tensor
     obstacles: Tensor
+    camera: Tensor
     weight: Tensor
+    seed: Tensor
 
 
 class BatchSampler:
     """Draws batches with a set share of windows that end in a hazard."""
 
-    def __init__(self, windows: Windows, config: TrainConfig, *, step_s: float,
-                 num_members: int) -> None:
-        self._windows, self._config, self._step_s = windows, config, step_s
-        self._hazard = windows.hazard_by_step(step_s)
+    def __init__(self, windows: Windows, config: TrainConfig, model_config: ModelConfig) -> None:
+        self._windows, self._config, self._model_config = windows, config, model_config
+        self._hazard = windows.hazard_by_step(model_config.step_s)
         free = ~windows.in_contact
         self._risky = np.flatnonzero(free & self._hazard[:, -1])
         self._safe = np.flatnonzero(free & ~self._hazard[:, -1])
         self._contact = np.flatnonzero(windows.in_contact)
         # Each member of the ensemble trusts other episodes more (online bootstrap,
         # Oza and Russell 2001): what the data does not settle, they settle differently.
-        self._trust = np.random.default_rng([config.seed, 7]).poisson(
-            1.0, (int(windows.episode.max()) + 1, num_members)).astype(np.float32)
+        shape = int(windows.episode.max()) + 1, model_config.num_hazard_heads
+        self._trust = np.random.default_rng([config.seed, 7]).poisson(1.0, shape).astype(
+            np.float32)
 
-    def draw(self, step: int) -> Batch:
-        """Return the batch of one step."""
-        rng = np.random.default_rng([self._config.seed, 11, step])
+    def draw(self, step: int, part: int = 0) -> Batch:
+        """Return one of the batches of a step; each process and pass draws another part."""
+        rng = np.random.default_rng([self._config.seed, 11, step, *([part] if part else [])])
         index = self._choose(rng)
-        size, horizon = self._config.batch_size, self._windows.actions.shape[1]
-        num_steps = self._config.steps_per_window
-        # One step of each stretch of the horizon, in random order.
-        edges = np.linspace(0, horizon, num_steps + 1).round().astype(int)
-        steps = rng.permutation([rng.integers(a, b) for a, b in zip(
-            edges[:-1], edges[1:], strict=True)])
-        decoded = self._windows.future[index][:, steps[:self._config.frames_per_window]]
-        gain = rng.uniform(0.85, 1.15, (size, 1, 1, 1, 1)).astype(np.float32)
-        windows = self._windows
+        config, windows = self._config, self._windows
+        size, horizon = config.batch_size, windows.actions.shape[1]
+        # Each window decodes steps of its own, spread over the horizon.
+        count = min(config.frames_per_window, horizon)
+        steps = np.sort(rng.permuted(np.tile(np.arange(horizon), (size, 1)), axis=1)[:, :count])
+        decoded = windows.future[index[:, None], steps]
+        gains = draw_gains(rng, size, config.brightness, config.tint)
+        turns = draw_turns(rng, size, config.camera_turn_rad, config.camera_turn_share)
         trust = self._trust[windows.episode[index]] * ~windows.in_contact[index, None]
         noise = rng.normal(0, 0.004, windows.positions[index].shape).astype(np.float32)
+        both = np.concatenate([windows.context[index], decoded], axis=1)
+        pictures = self._images(both, gains, turns)
+        num_context = windows.context.shape[1]
         return Batch(
-            images=self._images(windows.context[index], gain),
+            images=pictures[:, :num_context], targets=pictures[:, num_context:],
             positions=torch.from_numpy(windows.positions[index] + noise),
             velocities=torch.from_numpy(windows.velocities[index]),
             actions=torch.from_numpy(windows.actions[index]),
             joints=torch.from_numpy(windows.joints[index]),
-            steps=torch.from_numpy(steps), targets=self._images(decoded, gain),
-            hazard=torch.from_numpy(self._hazard[index][:, steps].astype(np.float32)),
-            clearance=torch.from_numpy(windows.clearance[index][:, steps]),
+            steps=torch.from_numpy(steps),
+            hazard=torch.from_numpy(self._hazard[index].astype(np.float32)),
             obstacles=torch.from_numpy(windows.obstacles[index]),
-            weight=torch.from_numpy(trust.astype(np.float32)))
+            camera=torch.from_numpy(turns), weight=torch.from_numpy(trust.astype(np.float32)),
+            seed=torch.tensor(int(rng.integers(2 ** 62))))
 
     def _choose(self, rng: np.random.Generator) -> NDArray[np.int64]:
         size = self._config.batch_size
@@ -94,6 +100,11 @@ class BatchSampler:
             rng.choice(self._risky, risky), rng.choice(self._contact, contact),
             rng.choice(self._safe, size - risky - contact)])
 
-    def _images(self, index: NDArray[np.int64], gain: NDArray[np.float32]) -> Tensor:
-        images = self._windows.frames[index].astype(np.float32) * (gain / 255)
+    def _images(self, index: NDArray[np.int64], gains: NDArray[np.float32],
+                turns: NDArray[np.float32]) -> Tensor:
+        """Return pictures (B, N, 3, h, w) of pool indices (B, N), changed for each window."""
+        pool, made = self._windows.frames, []
+        for mine, turn in zip(index, turns, strict=True):
+            made.append(turn_images(pool[mine], turn, self._model_config))
+        images = np.stack(made).astype(np.float32) * (gains / 255)
         return torch.from_numpy(images.clip(0, 1)).permute(0, 1, 4, 2, 3).contiguous()

@@ -1,7 +1,12 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a world model is trained to get right: frames, hazards and joints."""
+"""
+What a world model is trained to get right: frames, hazards, joints, distances and the sampler.
 
+Everything random in here is drawn from the batch's own seed, so that a run resumes to the bit.
+"""
+
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,10 +15,16 @@ from torch import Tensor
 
 from wm_ros.training.batches import Batch
 from wm_ros.training.config import TrainConfig
-from wm_ros.world_model.model import CLEARANCE_UNIT_M, Context, WorldModel
-from wm_ros.world_model.pose_map import GeometricPoseMap
+from wm_ros.training.obstacles import draw_points, obstacle_distance
+from wm_ros.world_model.flow import flow_pair
+from wm_ros.world_model.hazard import DISTANCE_RANGE_M, DISTANCE_UNIT_M
+from wm_ros.world_model.model import Consequence, Context, WorldModel
 
 MOVING_THRESHOLD = 0.06
+_JOINT_UNIT_RAD = 0.02
+_CAMERA_UNIT_RAD = 0.02
+# Edges of a predicted frame count this much beside its pixels.
+_EDGE_WEIGHT = 1.0
 
 
 class Losses(NamedTuple):
@@ -23,28 +34,35 @@ class Losses(NamedTuple):
     frame: Tensor
     hazard: Tensor
     joint: Tensor
-    clearance: Tensor
-    obstacle: Tensor
+    distance: Tensor
+    camera: Tensor
+    residual: Tensor
+    kl: Tensor
+    flow: Tensor
+    match: Tensor
 
 
 def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Losses:
     """Return the losses of a batch."""
+    generator = torch.Generator().manual_seed(int(batch.seed))
     context = model.encode(batch.images)
-    made = model.predict(
-        context.tokens, context.obstacles, batch.positions, batch.velocities, batch.actions,
-        batch.steps)
-    count = batch.targets.shape[1]
-    repeated = Context(*(part.repeat_interleave(count, 0) for part in context))
-    frames = model.decode(
-        made.latents[:, :count].flatten(0, 1), made.maps[:, :count].flatten(0, 1), repeated)
-    frame = frame_loss(frames, batch.targets.flatten(0, 1), repeated.last, config.moving_weight)
-    hazard = hazard_loss(made.hazard_logits, batch.hazard, batch.weight)
-    joint = ((made.joints - batch.joints) / model.actions.std).square().mean()
-    clearance = clearance_loss(made.clearance, batch.clearance, batch.weight)
-    obstacle = obstacle_loss(model, context.obstacles, batch.obstacles)
-    total = (config.frame_weight * frame + hazard + config.joint_weight * joint
-             + config.clearance_weight * clearance + config.obstacle_weight * obstacle)
-    return Losses(total, frame, hazard, joint, clearance, obstacle)
+    made = model.predict(context, batch.positions, batch.velocities, batch.actions)
+    decoded = _decode(model, batch, context, made)
+    targets = batch.targets.flatten(0, 1)
+    last = context.last.repeat_interleave(batch.steps.shape[1], 0)
+    parts = {
+        'frame': frame_loss(decoded, targets, last, config.moving_weight),
+        'hazard': hazard_loss(made.hazard_logits, batch.hazard, batch.weight),
+        'joint': F.smooth_l1_loss(made.joints / _JOINT_UNIT_RAD, batch.joints / _JOINT_UNIT_RAD),
+        'distance': distance_loss(model, batch, context, made, config.distance_points, generator),
+        'camera': _camera_loss(model, context, batch),
+        **sampler_losses(model, batch, context, made, decoded.detach(), config, generator)}
+    weights = {'frame': config.frame_weight, 'hazard': 1.0, 'joint': config.joint_weight,
+               'distance': config.distance_weight, 'camera': config.camera_weight,
+               'residual': config.residual_weight, 'kl': config.kl_weight,
+               'flow': config.flow_weight, 'match': config.match_weight}
+    total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+    return Losses(total=total, **parts)
 
 
 def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
@@ -61,49 +79,121 @@ def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: flo
     return (weight * (0.5 * error.abs() + 5.0 * error.square())).mean()
 
 
-def obstacle_loss(model: WorldModel, logits: Tensor, obstacles: Tensor) -> Tensor:
-    """
-    Return the cross-entropy of what stands where, zero where it is not known.
-
-    :param logits: float32 (B, heights, rows, columns).
-    :param obstacles: uprights as (x, y, radius, top), float32 (B, K, 4), m; a radius of zero is
-        none, NaN is not known.
-    """
-    if not isinstance(model.pose_map, GeometricPoseMap):
-        return logits.sum() * 0
-    known = obstacles.isfinite().flatten(1).all(1)
-    if not bool(known.any()):
-        return logits.sum() * 0
-    target = model.pose_map.obstacle_map(obstacles[known])
-    # What stands somewhere is a few cells of hundreds: a mean over all would drown it.
-    loss = F.binary_cross_entropy_with_logits(logits[known], target, reduction='none')
-    return (loss * (1 + 9 * target)).mean()
-
-
-def clearance_loss(predicted: Tensor, clearance: Tensor, weight: Tensor) -> Tensor:
-    """
-    Return the weighted Huber loss of the clearance, zero where none is known.
-
-    :param predicted: float32 (B, S, M), in units of CLEARANCE_UNIT_M.
-    :param clearance: float32 (B, S), m, NaN where it is not known.
-    :param weight: float32 (B, M).
-    """
-    known = clearance.isfinite()
-    target = torch.where(known, clearance, 0.0)[..., None].expand_as(predicted)
-    loss = F.smooth_l1_loss(predicted, target / CLEARANCE_UNIT_M, reduction='none', beta=0.2)
-    weight = weight[:, None] * known[..., None]
-    return (loss * weight).sum() / torch.clamp(weight.sum(), min=1.0)
+def edge_loss(frames: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean absolute error of the differences of neighbouring pixels."""
+    across = (frames.diff(dim=-1) - targets.diff(dim=-1)).abs().mean()
+    return across + (frames.diff(dim=-2) - targets.diff(dim=-2)).abs().mean()
 
 
 def hazard_loss(logits: Tensor, hazard: Tensor, weight: Tensor) -> Tensor:
     """
     Return the weighted binary cross-entropy of an ensemble.
 
-    :param logits: float32 (B, S, M).
-    :param hazard: 0 or 1, float32 (B, S).
+    :param logits: float32 (B, H, M).
+    :param hazard: 0 or 1, float32 (B, H).
     :param weight: float32 (B, M).
     """
     target = hazard[..., None].expand_as(logits)
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
     weight = weight[:, None].expand_as(loss)
     return (loss * weight).sum() / torch.clamp(weight.sum(), min=1.0)
+
+
+def distance_loss(model: WorldModel, batch: Batch, context: Context, made: Consequence,
+                  count: int, generator: torch.Generator) -> Tensor:
+    """
+    Return the Huber loss of distances to obstacles, zero where none are known.
+
+    The points of the arm on its way are asked about, and others that are drawn.
+    """
+    known = batch.obstacles.isfinite().flatten(1).all(1)
+    if model.reach is None or made.questions is None:
+        return made.joints.sum() * 0
+    # Ask in any case: processes that train together must use the same weights in each step.
+    obstacles = torch.where(batch.obstacles.isfinite(), batch.obstacles, 0.0)
+    points = draw_points(obstacles, count, generator)
+    _, drawn = model.reach.field(context, points)
+    total = made.joints.new_zeros(())
+    for where, predicted, share in ((points, drawn, 0.5),
+                                    (made.questions.points, made.questions.distance, 0.5)):
+        truth = obstacle_distance(where, obstacles).clamp(*DISTANCE_RANGE_M)
+        loss = F.smooth_l1_loss(predicted, truth / DISTANCE_UNIT_M, reduction='none', beta=0.1)
+        # Where it is near it matters: most points are far from everything.
+        weight = known[:, None] * (1 + 6 * (-truth.clamp(min=0) / 0.02).exp())
+        total = total + share * (loss * weight).sum() / torch.clamp(weight.sum(), min=1.0)
+    return total
+
+
+def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Consequence,
+                   mean_frames: Tensor, config: TrainConfig, generator: torch.Generator
+                   ) -> dict[str, Tensor]:
+    """
+    Return the losses of the residual latent, the flow and the match of actions and frames.
+
+    :param mean_frames: decoded without a residual, float32 (B K, 3, h, w).
+    """
+    nothing = made.joints.sum() * 0
+    if not model.config.residual_dim:
+        return dict.fromkeys(('residual', 'kl', 'flow', 'match'), nothing)
+    size, per_window = len(batch.positions), batch.steps.shape[1]
+    stride = max(1, round(1 / config.sample_share))
+    rows = torch.arange(0, size, stride, device=batch.positions.device)
+    part = Context(*(item[rows] for item in context))
+    steps, targets = batch.steps[rows, 0], batch.targets[rows, 0]
+    latents = made.latents[rows, steps]
+    mean, spread, pooled = model.residual(targets, mean_frames[rows * per_window])
+    noise = torch.randn(2, *mean.shape, generator=generator).to(mean.device)
+    residual = mean + noise[0] * (0.5 * spread).exp()
+    frames = model.decode(latents, made.condition[rows, steps],
+                          made.joints[rows, steps].detach(), part, residual)
+    sharp = frame_loss(frames, targets, part.last, config.moving_weight)
+    kl = 0.5 * (mean.square() + spread.exp() - 1 - spread).mean()
+    # Some learn without the action.
+    num = math.ceil(config.guidance_dropout * len(rows))
+    few = Context(*(item[:num] for item in part))
+    without = model.without_action(few)[torch.arange(num, device=mean.device), steps[:num]]
+    given = torch.cat([without, latents[num:]])
+    time = torch.rand(len(rows), generator=generator).to(mean.device)
+    noisy, velocity = flow_pair(residual.detach(), noise[1], time)
+    flow = (model.flow(noisy, time, given) - velocity).square().mean()
+    match = _match_loss(model, batch, part, rows, latents, pooled)
+    return {'residual': sharp + _EDGE_WEIGHT * edge_loss(frames, targets), 'kl': kl,
+            'flow': flow, 'match': match}
+
+
+def _match_loss(model: WorldModel, batch: Batch, part: Context, rows: Tensor, latents: Tensor,
+                pooled: Tensor) -> Tensor:
+    """
+    Return the loss of telling the true action from another window's by the frame that followed.
+
+    Source: contrastive estimation, van den Oord et al. 2018, arXiv 1807.03748.
+    """
+    half = (len(rows) + 1) // 2
+    part = Context(*(item[:half] for item in part))
+    other, rows = rows.roll(1)[:half], rows[:half]
+    latents, pooled = latents[:half], pooled[:half]
+    moved = batch.positions[rows, None] + batch.actions[other] - batch.positions[other, None]
+    wrong, _, _ = model.foresee(part, batch.positions[rows], batch.velocities[rows], moved)
+    steps = batch.steps[rows, 0]
+    seen = F.normalize(model.match_frame(pooled), dim=-1)
+    both = torch.stack([latents, wrong[torch.arange(half, device=wrong.device), steps]])
+    scores = 8 * (F.normalize(model.match_latent(both.mean(2)), dim=-1) * seen).sum(-1)
+    return F.softplus(scores[1] - scores[0]).mean()
+
+
+def _decode(model: WorldModel, batch: Batch, context: Context, made: Consequence) -> Tensor:
+    """Return the mean frames of the steps that each window decodes, float32 (B K, 3, h, w)."""
+    count = batch.steps.shape[1]
+    rows = torch.arange(len(batch.steps), device=batch.steps.device)[:, None]
+    repeated = Context(*(part.repeat_interleave(count, 0) for part in context))
+    return model.decode(
+        made.latents[rows, batch.steps].flatten(0, 1),
+        made.condition[rows, batch.steps].flatten(0, 1),
+        made.joints[rows, batch.steps].detach().flatten(0, 1), repeated)
+
+
+def _camera_loss(model: WorldModel, context: Context, batch: Batch) -> Tensor:
+    if model.config.geometry is None:
+        return context.camera.sum() * 0
+    error = (context.camera - batch.camera) / _CAMERA_UNIT_RAD
+    return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1)

@@ -1,0 +1,173 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What every engine does with the graphs of a checkpoint, whatever runs them.
+
+Letters: B batch, F futures, H steps, J joints, N tokens, D channels, R channels of a residual.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.errors import EngineError
+from wm_ros.inference.checkpoint import SAMPLER_FILES, Checkpoint
+from wm_ros.inference.engine import CheckInput, CheckOutput, risk_from_logits
+from wm_ros.world_model.config import ModelConfig
+
+
+class Latents(NamedTuple):
+    """
+    What the decoder and the sampler need of one check, as arrays of the engine's own kind.
+
+    :param tokens: of the context, (1, N, D).
+    :param detail: of the context, (1, C, rows, columns).
+    :param last: newest frame, (1, 3, h, w).
+    :param camera: (1, 3).
+    :param latents: (H, N, D).
+    :param condition: (H, D).
+    :param joints: (H, J).
+    """
+
+    tokens: Any
+    detail: Any
+    last: Any
+    camera: Any
+    latents: Any
+    condition: Any
+    joints: Any
+
+
+class GraphEngine(ABC):
+    """Checks, decodes and samples by running graphs by name; owned by one thread."""
+
+    name = ''
+
+    def __init__(self, checkpoint: Checkpoint, *, device: str) -> None:
+        self.device = device
+        self._config = checkpoint.config
+        self._has_sampler = all(checkpoint.optional(name) for name in SAMPLER_FILES.values())
+
+    @abstractmethod
+    def _run(self, graph: str, inputs: Mapping[str, Any]) -> list[Any]:
+        """Run a graph on the engine's own arrays. Raise EngineError if it breaks."""
+
+    @abstractmethod
+    def _to_own(self, array: NDArray[Any]) -> Any:
+        """Return an array as one of the engine's own."""
+
+    @abstractmethod
+    def _to_numpy(self, array: Any) -> NDArray[Any]:
+        """Return one of the engine's own arrays as numpy's."""
+
+    @abstractmethod
+    def _repeat(self, array: Any, count: int) -> Any:
+        """Return an array (1, ...) repeated to (count, ...)."""
+
+    @property
+    def graph_names(self) -> tuple[str, ...]:
+        """Names of the graphs that this checkpoint has."""
+        return ('encode', 'predict', 'decode', *(SAMPLER_FILES if self._has_sampler else ()))
+
+    def warm_up(self) -> None:
+        """Run everything twice, so that the first real check is not the slow one."""
+        for _ in range(2):
+            self.decode(self.check(blank_input(self._config)))
+
+    def check(self, inputs: CheckInput) -> CheckOutput:
+        """Predict one chunk."""
+        return self.check_batch([inputs])[0]
+
+    def check_batch(self, inputs: list[CheckInput]) -> list[CheckOutput]:
+        """Predict several chunks in one pass; what they share of the observation is seen once."""
+        first, count = inputs[0].images, len(inputs)
+        if all(item.images is first for item in inputs):
+            context = [self._repeat(part, count) for part in self._encode(first[None])]
+        else:
+            context = self._encode(np.stack([item.images for item in inputs]))
+        tokens, detail, last, camera = context
+        gathered = {name: self._to_own(np.stack([getattr(item, f'{source}') for item in inputs]))
+                    for name, source in (('positions', 'joint_positions'),
+                                         ('velocities', 'joint_velocities'),
+                                         ('actions', 'actions'))}
+        logits, joints, latents, condition = self._run('predict', {
+            'tokens': tokens, 'detail': detail, 'camera': camera, **gathered})
+        risk, spread = risk_from_logits(self._to_numpy(logits))
+        predicted = self._to_numpy(joints)
+        return [CheckOutput(risk[i], spread[i], predicted[i], Latents(
+            tokens[i:i + 1], detail[i:i + 1], last[i:i + 1], camera[i:i + 1],
+            latents[i], condition[i], joints[i])) for i in range(count)]
+
+    def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
+        """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
+        made = _latents(output)
+        size = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
+        nothing = self._to_own(np.zeros((1, *size), np.float32))
+        return np.stack([self._frame(made, step, nothing) for step in range(len(made.latents))])
+
+    def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
+               guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
+        """Sample futures of a check, RGB uint8 (F, H, h, w, 3), see ``Engine.sample``."""
+        if not self._has_sampler:
+            raise EngineError('this checkpoint has no sampler: train one with residual_dim above '
+                              '0, or ask for the mean frames')
+        if num_futures < 1 or num_steps < 1:
+            raise ValueError(f'num_futures = {num_futures} and num_steps = {num_steps} must be at '
+                             'least 1')
+        made = _latents(output)
+        without = None
+        if guidance != 1:
+            without = self._run('without_action', {'tokens': made.tokens})[0][0]
+        shape = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
+        rng = np.random.default_rng(seed)
+        futures = []
+        for _ in range(num_futures):
+            # One noise for all steps of a future: what is left open is settled once.
+            noise = (temperature * rng.standard_normal((1, *shape))).astype(np.float32)
+            residual = self._flow(noise, made.latents, without, num_steps, guidance)
+            futures.append(np.stack([self._frame(made, step, residual[step:step + 1])
+                                     for step in range(len(made.latents))]))
+        return np.stack(futures)
+
+    def _encode(self, images: NDArray[np.uint8]) -> list[Any]:
+        return self._run('encode', {'images': self._to_own(images)})
+
+    def _frame(self, made: Latents, step: int, residual: Any) -> NDArray[np.uint8]:
+        inputs = {
+            'latents': made.latents[step:step + 1], 'condition': made.condition[step:step + 1],
+            'joints': made.joints[step:step + 1], 'detail': made.detail, 'last': made.last,
+            'camera': made.camera}
+        if self._config.residual_dim:
+            inputs['residual'] = residual
+        frame: NDArray[np.uint8] = self._to_numpy(self._run('decode', inputs)[0])[0]
+        return frame
+
+    def _flow(self, noise: NDArray[np.float32], latents: Any, without: Any, num_steps: int,
+              guidance: float) -> Any:
+        """Return residuals of all steps, (H, N, R), by Euler steps from one noise (1, N, R)."""
+        at = self._repeat(self._to_own(noise), len(latents))
+        for step in range(num_steps):
+            time = self._to_own(np.full(len(latents), step / num_steps, np.float32))
+            inputs = {'noisy': at, 'time': time}
+            velocity = self._run('flow', {**inputs, 'latents': latents})[0]
+            if without is not None:
+                free = self._run('flow', {**inputs, 'latents': without})[0]
+                velocity = free + guidance * (velocity - free)
+            at = at + velocity / num_steps
+        return at
+
+
+def blank_input(config: ModelConfig) -> CheckInput:
+    """Return a check of grey frames and joints at rest."""
+    mean = np.array(config.joint_mean, np.float32)
+    images = np.full((config.context_len, config.picture_height, config.image_width, 3), 128,
+                     np.uint8)
+    return CheckInput(images, mean, np.zeros_like(mean), np.tile(mean, (config.horizon, 1)))
+
+
+def _latents(output: CheckOutput) -> Latents:
+    assert isinstance(output.latents, Latents)
+    return output.latents

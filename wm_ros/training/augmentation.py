@@ -1,0 +1,62 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Change pictures as another camera or lamp would, the same for all pictures of a window.
+
+A turn of the camera about its own centre is exact: it moves each pixel by a homography whatever
+stands where. What it is turned by is known and is learned from the picture.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_ros.world_model.config import ModelConfig
+
+
+def draw_turns(rng: np.random.Generator, count: int, largest_rad: float, share: float
+               ) -> NDArray[np.float32]:
+    """Return turns about the camera's axes, float32 (count, 3), rad; zero for the others."""
+    turns = rng.uniform(-largest_rad, largest_rad, (count, 3))
+    return (turns * (rng.random((count, 1)) < share)).astype(np.float32)
+
+
+def draw_gains(rng: np.random.Generator, count: int, brightness: float, tint: float
+               ) -> NDArray[np.float32]:
+    """Return factors on each colour of a window, float32 (count, 1, 1, 1, 3)."""
+    gains = rng.uniform(1 - brightness, 1 + brightness, (count, 1)) * rng.uniform(
+        1 - tint, 1 + tint, (count, 3))
+    return gains[:, None, None, None].astype(np.float32)
+
+
+def turn_images(images: NDArray[np.uint8], turn: NDArray[np.float32], config: ModelConfig
+                ) -> NDArray[np.uint8]:
+    """
+    Return what a turned camera would have seen, edges repeated; other cameras stay as they are.
+
+    :param images: uint8 (N, h, w, 3), cameras above each other.
+    :param turn: float32 (3,), rad, see ``Context.camera``.
+    """
+    if config.geometry is None or not turn.any():
+        return images
+    matrix = turn_matrix(turn, config)
+    height, width = config.image_height, config.image_width
+    turned = images.copy()
+    for index, image in enumerate(images):
+        turned[index, :height] = cv2.warpPerspective(
+            image[:height], matrix, (width, height), flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE)
+    return turned
+
+
+def turn_matrix(turn: NDArray[np.float32], config: ModelConfig) -> NDArray[np.float64]:
+    """Return the homography from pixels of the known camera to pixels of the turned one."""
+    assert config.geometry is not None
+    focal = 0.5 * config.image_height / np.tan(config.geometry.camera_fovy_rad / 2)
+    centre_x, centre_y = (config.image_width - 1) / 2, (config.image_height - 1) / 2
+    # Pixels to rays along the camera's right, up and backward axes.
+    rays = np.array([[1 / focal, 0, -centre_x / focal], [0, -1 / focal, centre_y / focal],
+                     [0, 0, -1.0]])
+    x, y, z = (float(value) for value in turn)
+    small = np.eye(3) + np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.linalg.inv(rays) @ small @ rays

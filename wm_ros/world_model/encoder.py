@@ -1,0 +1,90 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Context frames to latent tokens and detailed features.
+
+Letters: B batch, T context frames, N tokens, D channels, C h w feature maps.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from wm_ros.world_model.config import ModelConfig
+from wm_ros.world_model.layers import Block, ResidualConv, sinusoidal_grid
+
+# Latents are read at half of the patch resolution by further convolutions.
+_MIDDLE = 2
+
+
+class Context(NamedTuple):
+    """
+    What the encoder makes of the context frames.
+
+    :param tokens: float32 (B, N, D).
+    :param detail: features at patch resolution, float32 (B, C, h / patch, w / patch).
+    :param last: the newest frame, float32 (B, 3, h, w) in [0, 1].
+    :param camera: how far the camera is seen to be turned from its known place, float32 (B, 3),
+        rad, about its right, up and backward axes.
+    """
+
+    tokens: Tensor
+    detail: Tensor
+    last: Tensor
+    camera: Tensor
+
+
+class Encoder(nn.Module):
+    """Context frames to ``Context``: a small U-Net with a transformer at its bottom."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        fine, middle, dim = config.detail_dim, config.middle_dim, config.dim
+        stride = config.token_stride // _MIDDLE
+        channels = 3 * config.context_len * config.patch_px ** 2
+        self.stem = nn.Conv2d(channels, fine, 1)
+        self.to_middle = nn.Conv2d(fine, middle, 3, padding=1, stride=_MIDDLE)
+        self.middle = ResidualConv(middle)
+        self.norm_middle = nn.GroupNorm(8, middle)
+        self.to_tokens = nn.Conv2d(middle, dim, stride, stride=stride)
+        # What is seen and where it is meet at equal strength: with codes of places several times
+        # larger than features, nothing but kinematics was learned.
+        self.norm_tokens = nn.LayerNorm(dim)
+        self.mix = nn.ModuleList(Block(dim, config.num_heads) for _ in range(2))
+        self.stride, self.up_dim = stride, 24
+        self.up_tokens = nn.Linear(dim, self.up_dim * stride ** 2)
+        self.join_middle = nn.Conv2d(middle + self.up_dim, fine, 3, padding=1)
+        self.join_fine = nn.Conv2d(2 * fine, fine, 1)
+        self.refine = ResidualConv(fine)
+        self.camera = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 24), nn.GELU())
+        num_tokens = config.grid[0] * config.grid[1]
+        self.camera_out = nn.Linear(24 * num_tokens, 3)
+        nn.init.zeros_(self.camera_out.weight)
+        nn.init.zeros_(self.camera_out.bias)
+        self.register_buffer('places', sinusoidal_grid(*config.grid, dim), persistent=False)
+        self.places: Tensor
+
+    def forward(self, images: Tensor) -> Context:
+        """
+        Encode frames.
+
+        :param images: float32 (B, T, 3, h, w) in [0, 1], oldest first.
+        """
+        batch = images.shape[0]
+        stacked = images.flatten(1, 2) * 2 - 1
+        fine = F.silu(self.stem(F.pixel_unshuffle(stacked, self.config.patch_px)))
+        middle = self.middle(self.to_middle(fine))
+        normal = F.silu(self.norm_middle(middle))
+        tokens = self.norm_tokens(self.to_tokens(normal).flatten(2).transpose(1, 2)) + self.places
+        for block in self.mix:
+            tokens = block(tokens)
+        spread = self.up_tokens(tokens).transpose(1, 2).reshape(batch, -1, *self.config.grid)
+        spread = F.pixel_shuffle(spread, self.stride)
+        joined = F.silu(self.join_middle(torch.cat([normal, spread], 1)))
+        joined = F.interpolate(joined, scale_factor=_MIDDLE, mode='nearest')
+        detail = self.refine(self.join_fine(torch.cat([fine, joined], 1)))
+        camera = 0.05 * self.camera_out(self.camera(tokens).flatten(1))
+        return Context(tokens, detail, images[:, -1], camera)

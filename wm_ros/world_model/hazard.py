@@ -1,0 +1,167 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+How likely a hazard is by each step: from latent tokens, and from what stands where the arm goes.
+
+With known kinematics every point of the arm asks the picture, at the places where the camera sees
+it and what is below it: does something stand there that is as high as I am? The answer is a
+distance, which recordings with known obstacles teach directly, and from which hazards follow.
+
+Letters: B batch, H steps, S substeps, P points on the arm, Q any points, M ensemble, N tokens,
+D channels.
+
+Source: features of the picture at a point's projection, after pixelNeRF (arXiv 2012.02190);
+distance as a function of place, after DeepSDF (arXiv 1901.05103).
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from wm_ros.world_model.arm import Arm
+from wm_ros.world_model.config import ModelConfig
+from wm_ros.world_model.encoder import Context
+
+# The unit of predicted distances, and the range in which they are worth knowing, m.
+DISTANCE_UNIT_M = 0.05
+DISTANCE_RANGE_M = (-0.03, 0.1)
+_QUERY_DIM = 48
+_MEMBER_DIM = 16
+# Places on the upright below a point, as shares of its height.
+_COLUMN = (0.0, 0.5, 1.0)
+
+
+class Questions(NamedTuple):
+    """
+    Points of the arm on their way, and what was found there.
+
+    :param points: float32 (B, H S P, 3), m.
+    :param distance: to the nearest obstacle, float32 (B, H S P), in units of DISTANCE_UNIT_M.
+    :param scores: of a hazard within each step, float32 (B, H, M).
+    """
+
+    points: Tensor
+    distance: Tensor
+    scores: Tensor
+
+
+class ObstacleField(nn.Module):
+    """The distance of any point in space to the nearest obstacle, as seen in the picture."""
+
+    def __init__(self, config: ModelConfig, arm: Arm) -> None:
+        super().__init__()
+        self.arm = arm
+        self.read = nn.Linear(len(_COLUMN) * config.detail_dim, _QUERY_DIM)
+        self.place = nn.Linear(11, _QUERY_DIM, bias=False)
+        self.think = nn.Sequential(
+            nn.GELU(approximate='tanh'), nn.Linear(_QUERY_DIM, _QUERY_DIM),
+            nn.GELU(approximate='tanh'), nn.Linear(_QUERY_DIM, _QUERY_DIM))
+        self.out = nn.Linear(_QUERY_DIM, 1)
+
+    def forward(self, context: Context, points: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Ask about points.
+
+        :param points: float32 (B, Q, 3), m.
+        :returns: features float32 (B, Q, F) and distances float32 (B, Q) in DISTANCE_UNIT_M.
+        """
+        batch, num, _ = points.shape
+        low = points * points.new_tensor([1.0, 1.0, 0.0])
+        columns = torch.cat([low + (points - low) * share for share in _COLUMN], 1)
+        where, depth = self.arm.project(columns, context.camera)
+        seen = F.grid_sample(context.detail, where[:, :, None], mode='bilinear',
+                             padding_mode='border', align_corners=False)[..., 0]
+        seen = seen.view(batch, -1, len(_COLUMN), num).transpose(1, 3).flatten(2)
+        z = points[..., 2:].clamp(-0.05, 0.5)
+        bands = torch.cat([z * 20, (z * 31.4).sin(), (z * 31.4).cos(), (z * 62.8).sin(),
+                           (z * 62.8).cos(), depth[:, :num, None] * 3, points[..., :2] * 5,
+                           where[:, :num], (-z.clamp(min=0) / 0.02).exp()], -1)
+        hidden = self.think(self.read(seen) + self.place(bands))
+        return hidden, self.out(hidden).squeeze(-1)
+
+
+class ReachHead(nn.Module):
+    """An ensemble that judges the arm's way through the obstacle field."""
+
+    def __init__(self, config: ModelConfig, arm: Arm) -> None:
+        super().__init__()
+        self.arm, self.num = arm, config.num_hazard_heads
+        self.substeps = config.substeps
+        self.field = ObstacleField(config, arm)
+        width = self.num * _MEMBER_DIM
+        self.hidden = nn.Linear(_QUERY_DIM, width)
+        self.near = nn.Linear(3, width, bias=False)
+        # Points differ in what is around them: one may stand for a sharp edge, one for a plane.
+        self.who = nn.Parameter(torch.zeros(arm.num_points, width))
+        self.out = nn.Parameter(torch.randn(self.num, _MEMBER_DIM, 2) * _MEMBER_DIM ** -0.5)
+
+    def forward(self, context: Context, positions: Tensor, joints: Tensor) -> Questions:
+        """
+        Judge a way.
+
+        :param positions: joints at the start, float32 (B, J), rad.
+        :param joints: at the end of each step, float32 (B, H, J), rad.
+        """
+        batch, horizon, _ = joints.shape
+        before = torch.cat([positions[:, None], joints[:, :-1]], 1)
+        shares = [(k + 1) / self.substeps for k in range(self.substeps)]
+        between = torch.stack([before + (joints - before) * share for share in shares], 2)
+        points, _ = self.arm.points(between.flatten(1, 2))
+        points = points.flatten(1, 2)
+        features, distance = self.field(context, points)
+        z = points[..., 2:]
+        near = torch.cat([(-z.clamp(min=-0.02) / 0.01).exp(), (-z.clamp(min=-0.02) / 0.03).exp(),
+                          (-distance.clamp(min=-0.5)[..., None] * 4).exp()], -1)
+        hidden = self.hidden(features) + self.near(near)
+        steps = horizon * self.substeps
+        hidden = hidden.view(batch, steps, self.arm.num_points, -1) + self.who
+        hidden = F.gelu(hidden, approximate='tanh').view(
+            batch, steps, self.arm.num_points, self.num, _MEMBER_DIM)
+        made = torch.einsum('bspmf,mfo->bmspo', hidden, self.out)
+        made = made.reshape(batch, self.num, horizon, -1, 2)
+        scores = (made[..., 0] * made[..., 1].softmax(-1)).sum(-1)
+        return Questions(points, distance, scores.transpose(1, 2))
+
+
+class LatentHead(nn.Module):
+    """An ensemble of attention-pooled classifiers over latent tokens and conditions."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.num = config.num_hazard_heads
+        width = self.num * _MEMBER_DIM
+        self.norm = nn.LayerNorm(config.dim)
+        self.hidden = nn.Linear(config.dim, width)
+        self.condition = nn.Linear(config.dim, width)
+        self.out = nn.Parameter(torch.randn(self.num, _MEMBER_DIM, 2) * _MEMBER_DIM ** -0.5)
+        self.bias = nn.Parameter(torch.full((self.num,), -2.0))
+
+    def forward(self, latents: Tensor, condition: Tensor) -> Tensor:
+        """Return scores (B, H, M) from latents (B, H, N, D) and conditions (B, H, D)."""
+        hidden = self.hidden(self.norm(latents)) + self.condition(condition)[:, :, None]
+        hidden = F.gelu(hidden, approximate='tanh').view(
+            *latents.shape[:3], self.num, _MEMBER_DIM)
+        made = torch.einsum('bhnmf,mfo->bhmno', hidden, self.out)
+        return (made[..., 0] * made[..., 1].softmax(-1)).sum(-1) + self.bias
+
+
+def happened_by(scores: list[Tensor]) -> Tensor:
+    """
+    Return logits that a hazard has happened by each step from scores of each step.
+
+    What any head sees counts, and what has happened stays: the logits never fall.
+
+    :param scores: float32 (B, H, M) each.
+    :returns: float32 (B, H, M).
+    """
+    total = scores[0]
+    for other in scores[1:]:
+        high, low = torch.maximum(total, other), torch.minimum(total, other)
+        total = high + torch.log1p((low - high).exp())
+    steps = [total[:, 0]]
+    for step in range(1, total.shape[1]):
+        # Written as a growing maximum that every exporter knows.
+        steps.append(torch.maximum(steps[-1], total[:, step]))
+    return torch.stack(steps, 1)

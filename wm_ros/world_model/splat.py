@@ -1,0 +1,105 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Feature maps of where the arm is, for the dynamics (coarse) and the decoder (fine).
+
+Letters: B batch, J joints, P points, C channels, R rows and K columns of a grid, D channels of a
+condition.
+
+Source: the arm drawn into the picture as a condition, after EnerVerse-AC (arXiv 2505.09723);
+points with learned features blended by distance and depth, after soft rasterising (arXiv
+1904.01786) and neural point graphics (arXiv 1906.08240).
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from wm_ros.world_model.arm import Arm
+
+LOOK_DIM = 16
+SHADOW_DIM = 6
+NUM_CHANNELS = LOOK_DIM + 1 + SHADOW_DIM
+# How far a point in front hides those behind it, m.
+_HIDING_M = 0.03
+
+
+class GeometricSplat(nn.Module):
+    """
+    Joint positions to maps: what of the arm is seen where, and what of it is above which place.
+
+    Each point of the arm has a learned look that turns with its link. The second part is drawn
+    where the table is seen below a point: shadows and what stands in the way are found there.
+    """
+
+    def __init__(self, arm: Arm) -> None:
+        super().__init__()
+        self.arm = arm
+        self.look = nn.Parameter(torch.randn(arm.num_points, LOOK_DIM) * 0.5)
+        self.turn = nn.Linear(6, LOOK_DIM)
+        self.height = nn.Sequential(nn.Linear(3, 16), nn.SiLU(), nn.Linear(16, SHADOW_DIM))
+
+    def forward(self, joints: Tensor, camera: Tensor, grid: tuple[int, int], *, width: float,
+                coarser: int = 1) -> Tensor:
+        """
+        Draw the maps.
+
+        :param joints: float32 (B, J), rad.
+        :param camera: turn of the camera, float32 (B, 3), rad.
+        :param grid: R, K.
+        :param width: of a point, in cells.
+        :param coarser: how many cells share what is drawn below the arm, which is smooth.
+        :returns: float32 (B, NUM_CHANNELS, R, K).
+        """
+        points, turns = self.arm.points(joints)
+        rows, columns = grid
+        place, depth = self.arm.project(points, camera)
+        look = torch.tanh(self.look + self.turn(turns))
+        near = self._weights(place, grid, width)
+        front = near * torch.exp((depth.amin(1, keepdim=True) - depth) / _HIDING_M)[:, None]
+        seen = (front @ look) / (front.sum(-1, keepdim=True) + 1e-4)
+        there = 1 - torch.exp(-near.sum(-1, keepdim=True))
+        below = torch.cat([points[..., :2], torch.zeros_like(points[..., 2:])], -1)
+        foot, _ = self.arm.project(below, camera)
+        above = self._weights(foot, (rows // coarser, columns // coarser), 1.5 * width / coarser)
+        z = points[..., 2:]
+        cast = above @ self.height(torch.cat([10 * z, (-z / 0.05).exp(), (-z / 0.15).exp()], -1))
+        # reshape and not unflatten, which fixes the batch size of exported graphs.
+        cast = torch.tanh(cast).transpose(1, 2).reshape(
+            -1, SHADOW_DIM, rows // coarser, columns // coarser)
+        if coarser > 1:
+            cast = F.interpolate(cast, scale_factor=coarser, mode='nearest')
+        drawn = torch.cat([seen * there, there], -1).transpose(1, 2).reshape(
+            -1, LOOK_DIM + 1, rows, columns)
+        return torch.cat([drawn, cast], 1)
+
+    def _weights(self, place: Tensor, grid: tuple[int, int], width: float) -> Tensor:
+        """Return how near each point is to each cell, float32 (B, R K, P) in [0, 1]."""
+        rows, columns = grid
+        device = place.device
+        row = (torch.arange(rows, device=device) + 0.5) * (2 / rows) - 1
+        column = (torch.arange(columns, device=device) + 0.5) * (2 / columns) - 1
+        # exp of a sum of squares is a product: two small tables instead of one large one.
+        scale_y, scale_x = rows / 2 / width, columns / 2 / width
+        down = torch.exp(-0.5 * ((row[:, None] - place[:, None, :, 1]) * scale_y).square())
+        across = torch.exp(-0.5 * ((column[:, None] - place[:, None, :, 0]) * scale_x).square())
+        return (down[:, :, None] * across[:, None]).flatten(1, 2)
+
+
+class LearnedSplat(nn.Module):
+    """Conditions to maps, where kinematics or camera are not known and must be learned."""
+
+    def __init__(self, dim: int, coarse: tuple[int, int]) -> None:
+        super().__init__()
+        self.coarse = coarse
+        self.draw = nn.Sequential(
+            nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, NUM_CHANNELS * coarse[0] * coarse[1]))
+
+    def forward(self, condition: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Return maps float32 (B, NUM_CHANNELS, R, K) from conditions float32 (B, D)."""
+        # -1 and not the length, which fixes the batch size of exported graphs.
+        maps = self.draw(condition).reshape(-1, NUM_CHANNELS, *self.coarse).tanh()
+        if grid == self.coarse:
+            return maps
+        scale = grid[0] // self.coarse[0], grid[1] // self.coarse[1]
+        return F.interpolate(maps, scale_factor=scale, mode='nearest')
