@@ -36,7 +36,7 @@ def train(arguments: argparse.Namespace) -> None:
             **recipe.model,
             on_load=lambda done, total: progress.update(loading, completed=done, total=total))
         deadline = arguments.max_minutes and began + 60 * arguments.max_minutes
-        with _stopping_by_signal(trainer):
+        with stopping_by_signal(trainer):
             trainer.run(TrainingDisplay(progress, trainer), deadline=deadline)
     if not trainer.is_main:
         return
@@ -66,7 +66,11 @@ def export(arguments: argparse.Namespace) -> None:
                               "give the --out of 'wm-ros train'")
     model, what = trainer.average.cpu(), f'step {trainer.step}'
     if arguments.best:
-        model = load_model(arguments.run_directory / BEST_FILE, trainer.model_config)
+        path = arguments.run_directory / BEST_FILE
+        if not path.is_file():
+            raise WorldModelError(f'{path}: no weights were kept as the best: none were measured '
+                                  'on held-out episodes with and without hazards yet')
+        model = load_model(path, trainer.model_config)
         what = 'the step that did best on held-out episodes'
     write_checkpoint(model, windows, trainer.model_config, arguments.out,
                      seed=trainer.config.seed)
@@ -74,7 +78,7 @@ def export(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _stopping_by_signal(trainer: Any) -> Iterator[None]:
+def stopping_by_signal(trainer: Any) -> Iterator[None]:
     """Let SIGTERM and SIGINT end a run after its step, with the state saved."""
     before = {number: signal.signal(number, lambda *_: trainer.stop())
               for number in (signal.SIGINT, signal.SIGTERM)}

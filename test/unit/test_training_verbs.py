@@ -1,0 +1,91 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``wm-ros train`` and ``export``: pieces, signals, settings, the best weights."""
+
+import os
+import signal
+
+import pytest
+
+torch = pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+
+from tiny_checkpoint import make_episode, tiny_config  # noqa: E402
+
+from wm_ros.cli import main  # noqa: E402
+from wm_ros.data.episode import write_episode  # noqa: E402
+from wm_ros.inference.checkpoint import load_checkpoint  # noqa: E402
+from wm_ros.verbs.train import stopping_by_signal  # noqa: E402
+
+MODEL_KEYS = ('image_height', 'image_width', 'horizon', 'patch_px', 'token_stride', 'detail_dim',
+              'middle_dim', 'dim', 'num_blocks', 'num_heads', 'num_hazard_heads', 'residual_dim',
+              'flow_blocks')
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Return the arguments of a tiny run over files."""
+    for number, at in enumerate((0.8, None, 1.2, None)):
+        write_episode(tmp_path / 'data' / f'episode_{number}.safetensors',
+                      make_episode(hazard_at=at))
+    settings = [f'model.{key}={getattr(tiny_config(), key)}' for key in MODEL_KEYS]
+    settings += ['batch_size=4', 'holdout=2', 'threads=1', 'log_every=1', 'validate_every=2']
+    return ['--data', str(tmp_path / 'data'), '--steps', '4',
+            *(word for item in settings for word in ('--set', item))]
+
+
+def test_pieces_of_a_run_end_in_a_checkpoint(tmp_path, command, capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '200')
+    out = tmp_path / 'run'
+    train = ['train', *command, '--out', str(out)]
+    assert main([*train, '--max-minutes', '0.0001']) == 0
+    assert 'stopped after step 1 of 4' in ' '.join(capsys.readouterr().out.split())
+    assert not (out / 'checkpoint').exists()
+    assert main([*train, '--stop-after', '600']) == 0
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'resuming at step 1' in said
+    assert 'step 4: held-out hazard AUROC' in said
+    assert load_checkpoint(out / 'checkpoint').config.horizon == 5
+    assert len(list((out / 'cache').iterdir())) == 2
+
+    best = tmp_path / 'best'
+    kept = (out / 'best.safetensors').rename(tmp_path / 'kept')
+    assert main(['export', *command, '--run', str(out), '--out', str(best), '--best']) == 1
+    assert 'no weights were kept as the best' in capsys.readouterr().err
+    kept.rename(out / 'best.safetensors')
+    assert main(['export', *command, '--run', str(out), '--out', str(best), '--best']) == 0
+    assert 'did best on held-out episodes' in ' '.join(capsys.readouterr().out.split())
+    assert load_checkpoint(best).config == load_checkpoint(out / 'checkpoint').config
+
+
+def test_other_settings_are_refused_unless_they_are_asked_for(tmp_path, command, capsys):
+    train = ['train', *command, '--out', str(tmp_path / 'run'), '--max-minutes', '0.0001']
+    assert main(train) == 0
+    assert main([*train, '--set', 'learning_rate=3e-4']) == 1
+    assert 'train.learning_rate: 0.001 there, 0.0003 here' in capsys.readouterr().err
+    assert main([*train, '--set', 'learning_rate=3e-4', '--change-settings']) == 0
+    assert 'stopped after step 2 of 4' in ' '.join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(('option', 'message'), [
+    (['--set', 'stepz=3'], "['stepz'] are no training settings"),
+    (['--set', 'model.stepz=3'], "['stepz'] are no model settings"),
+    (['--config', 'huge'], 'tiny, small and base'),
+    (['--set', 'mixed_precision=bf17'], 'bf17')])
+def test_settings_that_are_not_there_are_wrong_usage(tmp_path, command, option, message, capsys):
+    assert main(['train', *command, '--out', str(tmp_path / 'run'), *option]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_for_a_stop_and_is_given_back(number):
+    asked = []
+
+    class Trainer:
+        def stop(self):
+            asked.append(number)
+
+    before = signal.getsignal(number)
+    with stopping_by_signal(Trainer()):
+        os.kill(os.getpid(), number)
+    assert asked == [number]
+    assert signal.getsignal(number) is before
