@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from wm_ros.world_model.config import ModelConfig
-from wm_ros.world_model.model import Context, WorldModel
+from wm_ros.world_model.encoder import Context
+from wm_ros.world_model.model import WorldModel
 
 
 class EncodeGraph(nn.Module):

@@ -16,9 +16,10 @@ from torch import Tensor
 from wm_ros.training.batches import Batch
 from wm_ros.training.config import TrainConfig
 from wm_ros.training.obstacles import draw_points, obstacle_distance
+from wm_ros.world_model.encoder import Context
 from wm_ros.world_model.flow import flow_pair
 from wm_ros.world_model.hazard import DISTANCE_RANGE_M, DISTANCE_UNIT_M
-from wm_ros.world_model.model import Consequence, Context, WorldModel
+from wm_ros.world_model.model import Consequence, WorldModel
 
 MOVING_THRESHOLD = 0.06
 _JOINT_UNIT_RAD = 0.02
