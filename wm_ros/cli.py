@@ -11,9 +11,20 @@ import sys
 from collections.abc import Sequence
 
 from wm_ros.errors import WorldModelError
-from wm_ros.verbs import calibrate, collect, demo, evaluate, record, train
+from wm_ros.verbs import (
+    calibrate,
+    collect,
+    dataset,
+    demo,
+    evaluate,
+    export_dataset,
+    import_data,
+    record,
+    train,
+)
 
-_MODULES = (collect, record, train, evaluate, calibrate, demo)
+_MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
+            demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-_EXTRAS = {'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
+_DATA = "pip install 'wm_ros[data]'"
+_EXTRAS = {'import': _DATA, 'export-dataset': _DATA, 'dataset': _DATA,
+           'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
            'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim]'"}
 
 

@@ -134,9 +134,12 @@ def typestore() -> Any:
 
 
 def _reader_errors() -> tuple[type[Exception], ...]:
-    import apsw
     from rosbags.rosbag2 import ReaderError
-    return (ReaderError, apsw.Error, struct.error, OSError, EOFError, ValueError, KeyError,
+    try:
+        from apsw import Error as SqliteError
+    except ImportError:  # before 0.11 rosbags used the standard library's
+        from sqlite3 import Error as SqliteError  # type: ignore[assignment]
+    return (ReaderError, SqliteError, struct.error, OSError, EOFError, ValueError, KeyError,
             IndexError, TypeError, AssertionError)
 
 

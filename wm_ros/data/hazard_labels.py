@@ -19,8 +19,6 @@ from wm_ros.data.episode import Episode
 from wm_ros.errors import DatasetError
 
 MAX_KINDS = 8
-# Of a normal distribution, the standard deviation is this many median absolute deviations.
-_STD_PER_MAD = 1.4826
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +34,31 @@ class Event:
     level: bool | None = None
 
 
-def effort_spikes(stamps_ns: NDArray[np.int64], efforts: NDArray[np.floating], *,
-                  limit_nm: float | None = None, factor: float = 8.0,
-                  window_s: float = 0.5) -> NDArray[np.bool_]:
+def effort_spikes(stamps_ns: NDArray[np.int64], efforts: NDArray[np.floating],
+                  limit_nm: float, *, window_s: float = 0.5) -> NDArray[np.bool_]:
     """
     Find samples whose effort stands out from those around it, as in a collision.
 
     The baseline of each joint is the running median over ``window_s``, so that gravity and slow
-    loads do not count.
+    loads do not count. The limit is the user's to choose: what starting and stopping take differs
+    more between arms than any statistic of one recording tells.
 
     :param stamps_ns: int64 (S,), increasing.
     :param efforts: float (S, J), N m.
-    :param limit_nm: how far from the baseline is a spike, N m; None: ``factor`` robust standard
-        deviations of the joint's own distances.
-    :param factor: see ``limit_nm``.
+    :param limit_nm: how far from the baseline is a spike, N m.
     :param window_s: of the running median, s.
     :returns: bool (S,).
-    :raises DatasetError: if the driver gave no efforts.
-
-    Source: Hampel 1974, the median and the median absolute deviation for outliers.
+    :raises DatasetError: if efforts are not finite, or all zero: the driver gave none.
     """
     if not np.isfinite(efforts).all():
-        rows = np.flatnonzero(~np.isfinite(efforts).all(axis=1))
-        raise DatasetError(f'effort is not finite at row {rows[0]}')
+        row = np.flatnonzero(~np.isfinite(efforts).all(axis=1))[0]
+        raise DatasetError(f'effort is not finite at row {row}')
     if not efforts.any():
         raise DatasetError('all efforts are zero: the driver gives none, so no spike can be found')
-    period_ns = float(np.median(np.diff(stamps_ns))) if len(stamps_ns) > 1 else 1.0
-    half = max(1, round(window_s * 1e9 / period_ns / 2))
+    half = max(1, round(window_s * 1e9 / max(_period_ns(stamps_ns), 1.0) / 2))
     padded = np.pad(efforts, ((half, half), (0, 0)), mode='edge')
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
-    distance = np.abs(efforts - np.median(windows, axis=-1))
-    if limit_nm is None:
-        spread = _STD_PER_MAD * np.median(distance, axis=0)
-        # A joint that hardly ever differs from its baseline has no spread to measure by.
-        least = np.maximum(spread, 0.01 * np.abs(efforts).max(initial=0.0))
-        return np.asarray((distance > factor * least).any(axis=1))
-    return np.asarray((distance > limit_nm).any(axis=1))
+    return np.asarray((np.abs(efforts - np.median(windows, axis=-1)) > limit_nm).any(axis=1))
 
 
 def at_events(stamps_ns: NDArray[np.int64], events: Sequence[Event]) -> NDArray[np.bool_]:
@@ -87,7 +74,7 @@ def at_events(stamps_ns: NDArray[np.int64], events: Sequence[Event]) -> NDArray[
     """
     mask = np.zeros(len(stamps_ns), np.bool_)
     rows = np.searchsorted(stamps_ns, [event.stamp_ns for event in events])
-    ends = [*rows[1:], len(stamps_ns)]
+    ends = np.append(rows[1:], len(stamps_ns))[:len(rows)]
     for event, row, end in zip(events, rows, ends, strict=True):
         if event.level:
             mask[row:end] = True
@@ -178,4 +165,4 @@ def label(episode: Episode, kind: str, mask: NDArray[np.bool_]) -> Episode:
 
 
 def _period_ns(stamps_ns: NDArray[np.int64]) -> float:
-    return float(np.median(np.diff(stamps_ns))) if len(stamps_ns) > 1 else 0.0
+    return float(np.median(np.diff(stamps_ns))) if len(stamps_ns) > 1 else 1e9

@@ -135,7 +135,7 @@ class LeRobotWriter:
     def _write_video(self, pictures: Iterable[NDArray[np.uint8]]) -> tuple[dict[str, Any], Stats]:
         """Append an episode's pictures to a video; say where it is, and its statistics."""
         height, width, _ = self._features[self._camera]['shape']
-        if self._video is not None and self._video.size_bytes() > VIDEO_FILE_MB * 2**20:
+        if self._video is not None and self._video.size_bytes > VIDEO_FILE_MB * 2**20:
             self._video.close()
             self._video = None
         if self._video is None:

@@ -34,8 +34,7 @@ class VideoWriter:
             raise ValueError(f"codec is {codec!r}; allowed is one of {', '.join(CODECS)}")
         height, width = size
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self.num_frames = 0
+        self.num_frames = self.size_bytes = 0
         self._container = av.open(str(path), 'w', format='mp4')
         options = {'crf': str(crf), 'g': str(_GOP)}
         if codec == 'av1':
@@ -52,17 +51,18 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format='rgb24')
         frame.pts = self.num_frames
         frame.time_base = 1 / self._stream.average_rate
-        self._container.mux(self._stream.encode(frame))
+        self._mux(self._stream.encode(frame))
         self.num_frames += 1
 
-    def size_bytes(self) -> int:
-        """Return how much of the file has been written."""
-        return self.path.stat().st_size
+    def _mux(self, packets: Any) -> None:
+        # An encoder may keep the first pictures: there may be no file yet to measure.
+        self.size_bytes += sum(packet.size for packet in packets)
+        self._container.mux(packets)
 
     def close(self) -> None:
         """Write what is left; the file is whole after it."""
         if self._container is not None:
-            self._container.mux(self._stream.encode())
+            self._mux(self._stream.encode())
             self._container.close()
             self._container = None
 

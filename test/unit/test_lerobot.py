@@ -1,0 +1,357 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""LeRobot v3 data sets: layout, round trips value by value, and damage."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip('av', reason="needs the data extra: pip install 'wm_ros[data]'")
+parquet = pytest.importorskip('pyarrow.parquet')
+
+import pyarrow as pa  # noqa: E402
+from episode_rig import MS, make_episode, moving_picture  # noqa: E402
+
+from wm_ros.data.episode import encode_frame, write_episode  # noqa: E402
+from wm_ros.data.lerobot_export import ExportOptions, export_lerobot  # noqa: E402
+from wm_ros.data.lerobot_import import LeRobotOptions, import_lerobot  # noqa: E402
+from wm_ros.data.lerobot_stats import feature_stats, join_stats  # noqa: E402
+from wm_ros.data.problems import Problems  # noqa: E402
+from wm_ros.data.video import VideoWriter, read_pictures  # noqa: E402
+from wm_ros.errors import DatasetError  # noqa: E402
+
+VIDEO = 'videos/observation.images.front/chunk-000/file-000.mp4'
+DATA, EPISODES = 'data/chunk-000/file-000.parquet', 'meta/episodes/chunk-000/file-000.parquet'
+
+
+def export(directory, *episodes, problems=None, **options):
+    """Write episodes and a data set of them; returns its directory."""
+    paths = []
+    for number, episode in enumerate(episodes):
+        paths.append(directory / 'episodes' / f'episode_{number:09d}.safetensors')
+        write_episode(paths[-1], episode)
+    export_lerobot(paths, directory / 'set', ExportOptions(**options), problems or Problems())
+    return directory / 'set'
+
+
+def read(root, **options):
+    """Return the episodes and the problems of a data set."""
+    problems = Problems()
+    return list(import_lerobot(root, LeRobotOptions(**options), problems)), problems.lines()
+
+
+def edit(path, change):
+    """Change a table as a list of rows."""
+    table = parquet.read_table(path, partitioning=None)
+    rows = table.to_pylist()
+    change(rows)
+    parquet.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+
+@pytest.mark.parametrize('codec', ['h264', 'av1'])
+def test_round_trip_at_the_rate_of_the_frames(tmp_path, codec):
+    episodes = [make_episode(seed=1), make_episode(seed=2, num_frames=9, start_ms=1_764_000_000)]
+    found, problems = read(export(tmp_path, *episodes, codec=codec))
+    assert problems == []
+    for before, after in zip(episodes, found, strict=True):
+        assert np.array_equal(after.frame_stamps_ns, before.frame_stamps_ns)
+        assert np.array_equal(after.joint_stamps_ns, before.frame_stamps_ns)
+        for name in ('positions', 'velocities', 'efforts', 'setpoints'):
+            assert np.array_equal(getattr(after, name), getattr(before, name)[::5]), name
+        hazards = [np.bitwise_or.reduce(before.hazards[max(0, end - 4):end + 1])
+                   for end in range(0, len(before.hazards), 5)]
+        least = [before.clearance[max(0, end - 4):end + 1].min()
+                 for end in range(0, len(before.hazards), 5)]
+        assert after.hazards.tolist() == hazards
+        assert after.clearance.tolist() == least
+        assert (after.joint_names, after.camera_name, after.hazard_kinds, after.info) == (
+            before.joint_names, before.camera_name, before.hazard_kinds, before.info)
+        for row in range(len(before.frames)):
+            difference = np.abs(after.decode(row).astype(int) - before.decode(row))
+            assert difference.mean() < 4
+            # The bar is where it was: another row's picture differs by much more.
+            assert difference[24, 4 + 3 * row % 48:12 + 3 * row % 48].mean() < 15
+
+
+def test_a_second_trip_changes_nothing(tmp_path):
+    once, _ = read(export(tmp_path / '1', make_episode()))
+    twice, _ = read(export(tmp_path / '2', *once))
+    for name in ('positions', 'velocities', 'efforts', 'setpoints', 'hazards', 'clearance',
+                 'joint_stamps_ns', 'frame_stamps_ns'):
+        assert np.array_equal(getattr(once[0], name), getattr(twice[0], name)), name
+
+
+def test_the_tables_are_laid_out_as_lerobot_reads_them(tmp_path):
+    episodes = [make_episode(seed=1), make_episode(seed=2, num_frames=9)]
+    root = export(tmp_path, *episodes, task='stack the cubes', robot_type='so101')
+    info = json.loads((root / 'meta/info.json').read_text())
+    assert {name: info[name] for name in (
+        'codebase_version', 'fps', 'total_episodes', 'total_frames', 'total_tasks', 'robot_type',
+        'splits')} == {
+            'codebase_version': 'v3.0', 'fps': 10, 'total_episodes': 2, 'total_frames': 15,
+            'total_tasks': 1, 'robot_type': 'so101', 'splits': {'train': '0:2'}}
+    assert info['features']['observation.images.front']['shape'] == [48, 64, 3]
+    assert info['features']['wm_ros.hazard']['names'] == ['object', 'table', 'self']
+    data = parquet.read_table(root / DATA, partitioning=None)
+    assert data.schema.field('action').type == pa.list_(pa.float32(), 3)
+    assert data.schema.field('timestamp').type == pa.float32()
+    assert data.schema.field('episode_index').type == pa.int64()
+    assert data.column('index').to_pylist() == list(range(15))
+    assert data.column('frame_index').to_pylist() == [*range(6), *range(9)]
+    # An action is what is to be reached by the next frame; after the last one it is held.
+    action = np.array(data.column('action').to_pylist(), np.float32)[:6]
+    assert np.array_equal(action, episodes[0].setpoints[[5, 10, 15, 20, 25, 25]])
+    row = parquet.read_table(root / EPISODES, partitioning=None).to_pylist()[1]
+    key = 'videos/observation.images.front'
+    assert {name: row[name] for name in (
+        'episode_index', 'tasks', 'length', 'dataset_from_index', 'dataset_to_index',
+        f'{key}/from_timestamp', f'{key}/to_timestamp')} == {
+            'episode_index': 1, 'tasks': ['stack the cubes'], 'length': 9,
+            'dataset_from_index': 6, 'dataset_to_index': 15,
+            f'{key}/from_timestamp': 0.6, f'{key}/to_timestamp': 1.5}
+    tasks = parquet.read_table(root / 'meta/tasks.parquet')
+    assert json.loads(tasks.schema.metadata[b'pandas'])['index_columns'] == ['task']
+    assert tasks.to_pylist() == [{'task_index': 0, 'task': 'stack the cubes'}]
+
+
+def test_statistics_by_hand(tmp_path):
+    first = feature_stats(np.array([[1.0, np.nan], [3.0, 4.0]]))
+    assert {name: value.tolist() for name, value in first.items() if name[0] != 'q'} == {
+        'min': [1, 4], 'max': [3, 4], 'mean': [2, 4], 'std': [1, 0], 'count': [2]}
+    joined = join_stats([first, feature_stats(np.array([[5.0, 6.0]]))])
+    assert joined['mean'] == pytest.approx([3, 14 / 3])
+    assert joined['std'][0] == pytest.approx(np.std([1, 3, 5]))
+    assert (joined['min'].tolist(), joined['max'].tolist()) == ([1, 4], [5, 6])
+    assert joined['count'].tolist() == [3]
+    stats = json.loads((export(tmp_path, make_episode()) / 'meta/stats.json').read_text())
+    red = np.asarray(stats['observation.images.front']['mean'])
+    assert red.shape == (3, 1, 1)
+    expected = np.stack([make_episode().decode(row) for row in (0, 5)]) / 255
+    assert red.ravel() == pytest.approx(expected.mean(axis=(0, 1, 2)), abs=0.02)
+
+
+def test_missing_frames_make_several_episodes(tmp_path):
+    episode = make_episode(num_frames=10)
+    kept = [0, 1, 2, 3, 6, 7, 9]
+    gappy = replace(episode, frames=tuple(episode.frames[row] for row in kept),
+                    frame_stamps_ns=episode.frame_stamps_ns[kept])
+    problems = Problems()
+    found, _ = read(export(tmp_path, gappy, problems=problems))
+    assert [item.frame_stamps_ns.tolist() for item in found] == [
+        [0, 100 * MS, 200 * MS, 300 * MS], [600 * MS, 700 * MS]]
+    assert 'becomes 3 episodes' in problems.notes[0]
+
+
+def test_episodes_that_do_not_fit_the_first_are_left_out(tmp_path):
+    problems = Problems()
+    root = export(tmp_path, make_episode(), make_episode(joints=('a', 'b', 'd')),
+                  make_episode(size=(24, 32)), problems=problems)
+    assert len(read(root)[0]) == 1
+    lines = problems.lines()
+    assert "episode_000000001.safetensors: its joints is ('a', 'b', 'd')" in lines[0]
+    assert 'episode_000000002.safetensors: its picture size is (24, 32)' in lines[1]
+
+
+def test_kinds_of_hazards_are_joined(tmp_path):
+    other = make_episode(hazard_kinds=('stop', 'object'),
+                         hazards=np.full(26, 3, np.uint8), clearance=None)
+    found, _ = read(export(tmp_path, make_episode(), other))
+    assert found[1].hazard_kinds == ('object', 'table', 'self', 'stop')
+    assert found[1].hazards.tolist() == [0b1001] * 6
+    assert found[1].clearance is None
+
+
+def test_nothing_is_left_of_an_export_that_fails(tmp_path):
+    with pytest.raises(DatasetError, match='no such episode file'):
+        export_lerobot([tmp_path / 'none'], tmp_path / 'set', ExportOptions(), Problems())
+    with pytest.raises(ValueError, match="codec is 'vp9'"):
+        export(tmp_path, make_episode(), codec='vp9')
+    assert not (tmp_path / 'set').exists()
+    assert [path.name for path in tmp_path.iterdir()] == ['episodes']
+
+
+def strip(root, *, keep=()):
+    """Take away what only this package writes, as in a data set of others."""
+    path = root / 'meta/info.json'
+    info = json.loads(path.read_text())
+    ours = [name for name in info['features'] if name.startswith('wm_ros') and name not in keep]
+    for name in ours:
+        del info['features'][name]
+    path.write_text(json.dumps(info))
+    for file, columns in ((root / DATA, ours), (root / EPISODES, ['wm_ros/info'])):
+        table = parquet.read_table(file, partitioning=None)
+        parquet.write_table(table.drop_columns(columns), file)
+    return root
+
+
+def test_a_data_set_of_others(tmp_path):
+    episode = make_episode(start_ms=5000)
+    found, problems = read(strip(export(tmp_path, episode)))
+    assert problems == []
+    state = episode.positions[::5]
+    assert found[0].frame_stamps_ns.tolist() == [100 * MS * row for row in range(6)]
+    assert np.array_equal(found[0].positions, state)
+    assert np.array_equal(found[0].setpoints[1:], episode.setpoints[5::5])
+    assert np.array_equal(found[0].setpoints[0], state[0])
+    assert found[0].velocities[0].tolist() == [0, 0, 0]
+    assert found[0].velocities[1:] == pytest.approx(np.diff(state, axis=0) * 10, rel=1e-5)
+    assert not found[0].hazards.any()
+    assert found[0].info == {'source': 'lerobot', 'dataset': 'set', 'episode': 0,
+                             'tasks': ['play']}
+
+
+def test_degrees_and_differences(tmp_path):
+    episode = make_episode()
+    root = strip(export(tmp_path, episode))
+    found, _ = read(root, is_degrees=True, is_delta=True)
+    factor = np.pi / 180
+    assert found[0].positions == pytest.approx(factor * episode.positions[::5], rel=1e-6)
+    assert found[0].setpoints[1:] == pytest.approx(
+        factor * (episode.positions[:-1:5] + episode.setpoints[5::5]), rel=1e-5)
+
+
+def test_pictures_in_the_table_instead_of_a_video(tmp_path):
+    root = export(tmp_path, make_episode())
+    files = [{'bytes': encode_frame(moving_picture(row)), 'path': f'{row}.jpg'}
+             for row in range(6)]
+    table = parquet.read_table(root / DATA, partitioning=None)
+    parquet.write_table(table.append_column('observation.images.front', pa.array(files)),
+                        root / DATA)
+    path = root / 'meta/info.json'
+    path.write_text(path.read_text().replace('"dtype": "video"', '"dtype": "image"'))
+    (root / VIDEO).unlink()
+    found, problems = read(root)
+    assert problems == []
+    assert np.abs(found[0].decode(5).astype(int) - moving_picture(5)).max() < 40
+
+
+@pytest.mark.parametrize(('text', 'change', 'message'), [
+    ('"v3.0"', '"v2.1"', "codebase_version is 'v2.1', this program reads 'v3.0'; convert it"),
+    ('"fps": 10', '"fps": 0', 'fps is 0.0'), ('"features"', '"other"', "KeyError\\('features'"),
+    ('{', '[', 'not the metadata of a LeRobot'),
+    ('"observation.state"', '"state"', 'there is no feature observation.state'),
+    ('"dtype": "video"', '"dtype": "string"', 'there is no camera in it'),
+])
+def test_metadata_that_do_not_fit_are_named(tmp_path, text, change, message):
+    root = export(tmp_path, make_episode())
+    path = root / 'meta/info.json'
+    path.write_text(path.read_text().replace(text, change, 1))
+    with pytest.raises(DatasetError, match=message):
+        read(root)
+
+
+def test_a_camera_must_be_chosen_from_several(tmp_path):
+    root = export(tmp_path, make_episode())
+    path = root / 'meta/info.json'
+    info = json.loads(path.read_text())
+    info['features']['observation.images.wrist'] = {'dtype': 'video', 'shape': [48, 64, 3]}
+    path.write_text(json.dumps(info))
+    with pytest.raises(DatasetError, match='several cameras; choose one with --camera: .*wrist'):
+        read(root)
+    assert len(read(root, camera='front')[0]) == 1
+    with pytest.raises(DatasetError, match="no camera 'top'"):
+        read(root, camera='top')
+    found, problems = [], Problems()
+    with pytest.raises(DatasetError, match='no episode of it can be read'):
+        found += import_lerobot(root, LeRobotOptions(camera='wrist'), problems)
+    assert 'no videos/observation.images.wrist/from_timestamp' in problems.lines()[0]
+
+
+def test_rows_of_a_mixed_up_table_cost_their_episode_alone(tmp_path):
+    root = export(tmp_path, make_episode(seed=1), make_episode(seed=2), make_episode(seed=3))
+
+    def mix_up(rows):
+        rows[7]['frame_index'] = 4
+
+    edit(root / DATA, mix_up)
+    found, problems = read(root)
+    assert [item.info['seed'] for item in found] == [1, 3]
+    assert problems == [f'{root}: episode 1: {root}/{DATA}: row 7 has frame_index 4, expected 1; '
+                        'left out']
+
+
+def test_missing_rows_cost_their_episode_alone(tmp_path):
+    root = export(tmp_path, make_episode(seed=1), make_episode(seed=2))
+    edit(root / DATA, lambda rows: rows.pop())
+    found, problems = read(root)
+    assert [item.info['seed'] for item in found] == [1]
+    assert 'episode 1:' in problems[0]
+    assert 'it has 5 rows there, meta/episodes says 6' in problems[0]
+
+
+def test_a_wrong_number_of_episodes_is_told(tmp_path):
+    root = export(tmp_path, make_episode(seed=1), make_episode(seed=2))
+    edit(root / EPISODES, lambda rows: rows.pop())
+    found, problems = read(root)
+    assert len(found) == 1
+    assert 'says 2 episodes, meta/episodes has 1' in problems[0]
+
+
+def test_nan_in_state_or_action_is_told_with_its_row(tmp_path):
+    root = strip(export(tmp_path, make_episode()))
+
+    def spoil(rows):
+        rows[2]['observation.state'][1] = float('nan')
+        rows[3]['action'][0] = float('nan')
+
+    edit(root / DATA, spoil)
+    found, problems = read(root)
+    assert len(found[0].frames) == 6
+    assert found[0].joint_stamps_ns.tolist() == [0, 100 * MS, 300 * MS, 400 * MS, 500 * MS]
+    assert np.array_equal(found[0].setpoints[3], found[0].setpoints[2])
+    assert any('observation.state at frame 2: position of joint b is nan' in line
+               for line in problems)
+    assert any('action is not finite before frame 4' in line for line in problems)
+
+
+@pytest.mark.parametrize('name', [DATA, EPISODES])
+def test_a_truncated_table_is_named(tmp_path, name):
+    root = export(tmp_path, make_episode())
+    (root / name).write_bytes((root / name).read_bytes()[:-100])
+    with pytest.raises(DatasetError, match=f'{name}: not a whole parquet file'):
+        read(root)
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5])
+def test_a_truncated_video_is_named(tmp_path, share):
+    root = export(tmp_path, make_episode())
+    data = (root / VIDEO).read_bytes()
+    (root / VIDEO).write_bytes(data[:int(len(data) * share)])
+    with pytest.raises(DatasetError, match=f'{VIDEO}: not a whole video'):
+        read(root)
+    (root / VIDEO).unlink()
+    with pytest.raises(DatasetError, match=f'{VIDEO}: there is no such file'):
+        read(root)
+
+
+def test_a_video_that_ends_early_keeps_its_pictures(tmp_path):
+    root = export(tmp_path, make_episode())
+    with VideoWriter(root / VIDEO, fps=10, size=(48, 64)) as video:
+        for row in range(4):
+            video.add(moving_picture(row))
+    found, problems = read(root)
+    assert len(found[0].frames) == 4
+    assert len(found[0].joint_stamps_ns) == 6
+    assert problems == [f'{root}: episode 0 has 4 pictures for 6 rows; the others are kept']
+
+
+def test_pictures_are_found_by_their_time(tmp_path):
+    path = tmp_path / 'video.mp4'
+    with VideoWriter(path, fps=10, size=(48, 64), crf=10) as video:
+        for row in range(12):
+            video.add(moving_picture(row))
+    found = dict(read_pictures(path, np.array([0.5, 0.55, 0.7, 1.1, 1.4]), 0.04))
+    assert sorted(found) == [0, 2, 3]
+    for index, row in ((0, 5), (2, 7), (3, 11)):
+        assert np.abs(found[index].astype(int) - moving_picture(row)).mean() < 3
+
+
+def test_pictures_of_an_odd_size(tmp_path):
+    path = tmp_path / 'video.mp4'
+    with VideoWriter(path, fps=10, size=(47, 61), crf=10) as video:
+        video.add(moving_picture(0, 47, 61))
+    picture = dict(read_pictures(path, np.array([0.0]), 0.04))[0]
+    assert picture.shape == (47, 61, 3)
+    assert np.abs(picture.astype(int) - moving_picture(0, 47, 61)).mean() < 3
