@@ -162,3 +162,4 @@ def test_stretches_and_cuts():
     assert part.joint_stamps_ns[[0, -1]].tolist() == [100 * MS, 300 * MS]
     assert part.clearance.shape == part.hazards.shape == (11,)
     assert np.array_equal(part.setpoints, make_episode().setpoints[5:16])
+    assert cut(make_episode(), 200 * MS, 300 * MS).joint_stamps_ns[0] == 200 * MS
