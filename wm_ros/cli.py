@@ -20,11 +20,12 @@ from wm_ros.verbs import (
     export_dataset,
     import_data,
     record,
+    rollout,
     train,
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            demo)
+            rollout, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 _DATA = "pip install 'wm_ros[data]'"
 _EXTRAS = {'import': _DATA, 'export-dataset': _DATA, 'dataset': _DATA,
            'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
-           'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim]'"}
+           'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim]'",
+           'rollout': "pip install 'wm_ros[train]'"}
 
 
 def _build_parser() -> argparse.ArgumentParser:
