@@ -11,7 +11,8 @@ from tiny_checkpoint import make_episode, tiny_config
 
 from wm_ros.data.windows import cut_windows, join_windows
 from wm_ros.training.config import TrainConfig
-from wm_ros.training.trainer import Observer, Trainer
+from wm_ros.training.observer import Observer
+from wm_ros.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {'steps': 6, 'batch_size': 8, 'threads': 1, 'warmup_steps': 2}

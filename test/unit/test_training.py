@@ -16,7 +16,8 @@ from wm_ros.errors import CheckpointError, WorldModelError  # noqa: E402
 from wm_ros.training.baseline import baseline_risk, train_baseline  # noqa: E402
 from wm_ros.training.config import TrainConfig  # noqa: E402
 from wm_ros.training.losses import frame_loss, hazard_loss  # noqa: E402
-from wm_ros.training.trainer import Observer, Trainer  # noqa: E402
+from wm_ros.training.observer import Observer  # noqa: E402
+from wm_ros.training.trainer import Trainer  # noqa: E402
 
 
 def make_windows():

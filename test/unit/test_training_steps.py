@@ -25,6 +25,7 @@ from wm_ros.training.optimisation import (  # noqa: E402
     seed_noise,
     update_average,
 )
+from wm_ros.training.prefetch import Prefetcher  # noqa: E402
 from wm_ros.training.trainer import BEST_FILE  # noqa: E402
 
 
@@ -167,3 +168,19 @@ def test_the_best_weights_are_kept_until_better_ones_come(tmp_path, monkeypatch)
     best = load_model(tmp_path / BEST_FILE, tiny_config())
     for one, two in zip(best.parameters(), kept.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize('depth', [0, 1, 3])
+def test_batches_drawn_ahead_are_those_drawn_one_by_one(depth):
+    asked = []
+
+    def draw(step, part):
+        asked.append((step, part))
+        return step, part
+
+    batches = Prefetcher(draw, parts=[1, 3], depth=depth)
+    found = [batches.draw(step, micro) for step in (5, 6) for micro in (0, 1)]
+    assert found == [(5, 1), (5, 3), (6, 1), (6, 3)]
+    # A run that is taken up elsewhere is drawn from there.
+    assert batches.draw(40, 1) == (40, 3)
+    assert len(asked) == len(set(asked))

@@ -66,6 +66,28 @@ def test_other_settings_are_refused_unless_they_are_asked_for(tmp_path, command,
     assert 'stopped after step 2 of 4' in ' '.join(capsys.readouterr().out.split())
 
 
+def test_a_run_goes_on_with_more_data_when_it_is_asked_for(tmp_path, command, capsys):
+    train = ['train', *command, '--out', str(tmp_path / 'run'), '--max-minutes', '0.0001']
+    assert main(train) == 0
+    write_episode(tmp_path / 'data' / 'episode_00.safetensors', make_episode(frames=30))
+    assert main(train) == 1
+    assert 'joint_mean' in capsys.readouterr().err
+    assert main([*train, '--change-settings']) == 0
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'changed since' in said
+    assert 'stopped after step 2 of 4' in said
+
+
+def test_a_model_to_start_from_keeps_its_sizes(tmp_path, command, capsys):
+    train = ['train', *command, '--out']
+    assert main([*train, str(tmp_path / 'first')]) == 0
+    first = str(tmp_path / 'first' / 'checkpoint')
+    more = [*train, str(tmp_path / 'more'), '--init', first]
+    assert main([*more, '--set', 'model.dim=64']) == 2
+    assert 'dim = 64: the model to start from is another' in capsys.readouterr().err
+    assert main([*more, '--max-minutes', '0.0001']) == 0
+
+
 @pytest.mark.parametrize(('option', 'message'), [
     (['--set', 'stepz=3'], "['stepz'] are no training settings"),
     (['--set', 'model.stepz=3'], "['stepz'] are no model settings"),

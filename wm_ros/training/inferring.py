@@ -3,7 +3,9 @@
 """What the episodes themselves say about a run: which are held out, joints and their spread."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,3 +40,26 @@ def infer_config(paths: list[Path], **sizes: int | float | str | Geometry | None
         joint_mean=rounded(positions.mean(0), -math.inf),
         joint_std=rounded(positions.std(0), _LEAST_STD),
         velocity_std=rounded(velocities.std(0), _LEAST_VELOCITY_STD), **sizes)  # type: ignore[arg-type]
+
+
+def kept_config(config: ModelConfig, sizes: dict[str, Any]) -> ModelConfig:
+    """
+    Return the config of a model that is trained on.
+
+    :raises ValueError: if other sizes were asked for than it has.
+    """
+    other = [f'{key} = {value!r}' for key, value in sizes.items()
+             if value is not None and getattr(config, key) != value]
+    if other:
+        raise ValueError(f"{', '.join(other)}: the model to start from is another; leave it out, "
+                         'or start from random weights')
+    return config
+
+
+def with_normalisation_of(config: ModelConfig, stored: dict[str, Any] | None) -> ModelConfig:
+    """Return a config with the normalisation of a run's state, which other data must not move."""
+    if stored is None:
+        return config
+    model = stored['model']
+    return replace(config, joint_mean=tuple(model['joint_mean']),
+                   joint_std=tuple(model['joint_std']), velocity_std=tuple(model['velocity_std']))

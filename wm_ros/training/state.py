@@ -129,6 +129,16 @@ def load_state(directory: Path, state: TrainState, settings: dict[str, Any],
     return state, ''
 
 
+def stored_settings(directory: Path) -> dict[str, Any] | None:
+    """Return the settings that the newest readable state was made with, None if there is none."""
+    for name in (STATE_FILE, PREVIOUS_FILE):
+        with suppress(SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError), \
+                safe_open(directory / name, framework='pt') as handle:
+            found: dict[str, Any] = json.loads(handle.metadata()['settings'])
+            return found
+    return None
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """

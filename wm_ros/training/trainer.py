@@ -27,8 +27,10 @@ from wm_ros.inference.weights import save_model
 from wm_ros.training.batches import Batch, BatchSampler
 from wm_ros.training.config import FREE_ON_RESUME, TrainConfig
 from wm_ros.training.inferring import infer_config as infer_config
+from wm_ros.training.inferring import kept_config, with_normalisation_of
 from wm_ros.training.inferring import split_episodes as split_episodes
 from wm_ros.training.losses import Losses, world_model_loss
+from wm_ros.training.observer import Observer
 from wm_ros.training.optimisation import (
     is_spike,
     learning_rate_at,
@@ -37,9 +39,17 @@ from wm_ros.training.optimisation import (
     seed_noise,
     update_average,
 )
+from wm_ros.training.prefetch import Prefetcher
 from wm_ros.training.processes import make_accelerator
 from wm_ros.training.run_log import RunLog
-from wm_ros.training.state import Progress, TrainState, load_state, locked, save_state
+from wm_ros.training.state import (
+    Progress,
+    TrainState,
+    load_state,
+    locked,
+    save_state,
+    stored_settings,
+)
 from wm_ros.training.validation import Validation, validate
 from wm_ros.world_model.config import ModelConfig, config_to_dict
 from wm_ros.world_model.geometry import Geometry
@@ -58,19 +68,6 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> Losses:
         """Return the losses of a batch."""
         return world_model_loss(self.model, batch, self._config)
-
-
-class Observer:
-    """What a caller hears of a run; each method does nothing unless it is overridden."""
-
-    def on_step(self, step: int, losses: Losses) -> None:
-        """Hear of a step that is done."""
-
-    def on_validation(self, step: int, found: Validation) -> None:
-        """Hear what was found on held-out episodes."""
-
-    def on_warning(self, step: int, text: str) -> None:
-        """Hear that something looks wrong."""
 
 
 class _Step(NamedTuple):
@@ -98,7 +95,12 @@ class Trainer:
         self.accelerator = make_accelerator(config)
         self.model_config, self.config, self.out = model_config, config, out
         self._validation = validation
-        self._sampler = BatchSampler(windows, config, model_config)
+        processes = self.accelerator.num_processes
+        self._batches = Prefetcher(
+            BatchSampler(windows, config, model_config).draw,
+            parts=[micro * processes + self.accelerator.process_index
+                   for micro in range(config.accumulate)],
+            depth=0 if self.accelerator.device.type == 'cpu' else config.threads)
         model = WorldModel(model_config)
         if start is not None:
             model.load_state_dict(start.state_dict())
@@ -108,7 +110,7 @@ class Trainer:
             'model': config_to_dict(model_config), 'windows': len(windows),
             'train': {key: value for key, value in asdict(config).items()
                       if key not in FREE_ON_RESUME},
-            'batches_per_step': config.accumulate * self.accelerator.num_processes}
+            'batches_per_step': config.accumulate * processes}
         fresh = TrainState(model, average, make_optimizer(model, config), Progress())
         self._state, self.warning = load_state(
             out, fresh, self._settings, lenient=lenient,
@@ -226,7 +228,7 @@ class Trainer:
         """Add the gradient of one batch; the last one of a step averages over processes."""
         config, accelerator = self.config, self.accelerator
         part = micro * accelerator.num_processes + accelerator.process_index
-        drawn = self._sampler.draw(self.step, part)
+        drawn = self._batches.draw(self.step, micro)
         seed_noise(config.seed, self.step, part)
         batch = type(drawn)(*(tensor.to(accelerator.device) for tensor in drawn))
         is_last = micro == config.accumulate - 1
@@ -277,7 +279,12 @@ def build_trainer(data: Path, out: Path, config: TrainConfig, *, start: WorldMod
     """
     paths = list_episodes(data)
     parts = split_episodes(paths, config.holdout)
-    model_config = infer_config(parts[0], **sizes) if start is None else start.config
+    if start is None:
+        model_config = infer_config(parts[0], **sizes)
+    else:
+        model_config = kept_config(start.config, sizes)
+    if lenient:
+        model_config = with_normalisation_of(model_config, stored_settings(out))
 
     def load(part: list[Path], before: int) -> Windows:
         def told(done: int) -> None:

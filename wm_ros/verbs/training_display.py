@@ -5,7 +5,8 @@
 from rich.progress import Progress
 
 from wm_ros.training.losses import Losses
-from wm_ros.training.trainer import Observer, Trainer
+from wm_ros.training.observer import Observer
+from wm_ros.training.trainer import Trainer
 from wm_ros.training.validation import Validation
 
 
