@@ -1,0 +1,110 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Engines: the same answers from each, batches, and futures by seed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+
+from tiny_checkpoint import make_episode, tiny_config, write_tiny_checkpoint  # noqa: E402
+
+from wm_ros.data.windows import cut_windows  # noqa: E402
+from wm_ros.errors import EngineError  # noqa: E402
+from wm_ros.inference.checkpoint import load_checkpoint  # noqa: E402
+from wm_ros.inference.engine import CheckInput, make_engine  # noqa: E402
+from wm_ros.training.exporting import write_checkpoint  # noqa: E402
+from wm_ros.world_model.model import WorldModel  # noqa: E402
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp('engines') / 'checkpoint'
+    torch.manual_seed(5)
+    model = WorldModel(tiny_config())
+    with torch.no_grad():
+        # Zeroed layers would hide the sampler and the action.
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    windows = cut_windows(make_episode(hazard_at=1.0), tiny_config())
+    write_checkpoint(model, windows, tiny_config(), path, seed=0)
+    return load_checkpoint(path)
+
+
+@pytest.fixture(scope='module')
+def engines(checkpoint):
+    made = [make_engine(name, checkpoint) for name in ('onnxruntime', 'torch')]
+    yield made
+    for engine in made:
+        engine.close()
+
+
+def make_input(seed):
+    rng = np.random.default_rng(seed)
+    return CheckInput(
+        rng.integers(0, 256, (2, 32, 48, 3), np.uint8), rng.normal(size=3).astype(np.float32),
+        rng.normal(size=3).astype(np.float32), rng.normal(size=(5, 3)).astype(np.float32))
+
+
+def test_engines_agree_on_risk_joints_frames_and_futures(engines):
+    outputs = [engine.check(make_input(0)) for engine in engines]
+    for name in ('risk', 'uncertainty', 'joint_positions'):
+        one, two = (getattr(output, name) for output in outputs)
+        np.testing.assert_allclose(one, two, atol=2e-5)
+    frames = [engine.decode(output).astype(int)
+              for engine, output in zip(engines, outputs, strict=True)]
+    assert frames[0].shape == (5, 32, 48, 3)
+    assert np.abs(frames[0] - frames[1]).max() <= 1
+    futures = [engine.sample(output, num_futures=2, num_steps=3, seed=9, guidance=1.5).astype(int)
+               for engine, output in zip(engines, outputs, strict=True)]
+    assert futures[0].shape == (2, 5, 32, 48, 3)
+    assert np.abs(futures[0] - futures[1]).max() <= 1
+
+
+def test_candidates_of_one_observation_are_those_of_single_checks(engines):
+    seen = make_input(1)
+    inputs = [dataclasses.replace(make_input(i), images=seen.images) for i in range(4)]
+    for engine in engines:
+        batch = engine.check_batch(inputs)
+        for one, many in zip((engine.check(item) for item in inputs), batch, strict=True):
+            np.testing.assert_allclose(one.risk, many.risk, atol=2e-5)
+            assert np.abs(engine.decode(one).astype(int) - engine.decode(many)).max() <= 1
+
+
+def test_futures_follow_their_seed_temperature_and_guidance(engines):
+    engine = engines[0]
+    output = engine.check(make_input(2))
+
+    def sample(**changes):
+        return engine.sample(output, **{'num_futures': 2, 'seed': 1, **changes}).astype(int)
+
+    plain = sample()
+    assert np.array_equal(plain, sample())
+    assert not np.array_equal(plain[0], plain[1])
+    for changes in ({'seed': 2}, {'guidance': 3.0}, {'num_steps': 1}):
+        assert not np.array_equal(plain, sample(**changes))
+    cold = sample(temperature=0.0)
+    assert np.array_equal(cold[0], cold[1])
+    # More futures of one seed begin with the same ones.
+    assert np.array_equal(sample(num_futures=3)[:2], plain)
+
+
+def test_what_cannot_be_sampled_is_refused(engines, tmp_path):
+    output = engines[0].check(make_input(3))
+    with pytest.raises(ValueError, match='num_futures = 0'):
+        engines[0].sample(output, num_futures=0)
+    config = tiny_config(residual_dim=0)
+    windows = cut_windows(make_episode(hazard_at=1.0), config)
+    write_checkpoint(WorldModel(config), windows, config, tmp_path / 'plain', seed=0)
+    engine = make_engine('onnxruntime', load_checkpoint(tmp_path / 'plain'))
+    output = engine.check(make_input(3))
+    assert engine.decode(output).shape == (5, 32, 48, 3)
+    with pytest.raises(EngineError, match='no sampler'):
+        engine.sample(output, num_futures=1)
+
+
+def test_a_tiny_checkpoint_of_the_other_tests_has_a_sampler(tmp_path):
+    write_tiny_checkpoint(tmp_path / 'tiny')
+    assert (tmp_path / 'tiny' / 'flow.onnx').is_file()
