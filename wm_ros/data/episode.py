@@ -6,14 +6,15 @@ One recorded episode and its file.
 An episode file is one safetensors file: camera frames as JPEG, the joint log at its own rate, the
 set-points that the controller was given, and the hazards, each with its own stamps. Nothing is
 resampled when it is stored, so a reader can choose its own rate. The file appears under its name
-only when it is whole.
+only when it is whole. A file of one camera is of version 1, one of several of version 2.
 
 Shapes: F frames, S joint samples, J joints.
 """
 
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,28 @@ from wm_ros.errors import DatasetError
 
 FORMAT = 'wm_ros.episode'
 VERSION = 1
+SEVERAL_CAMERAS_VERSION = 2
 EPISODE_GLOB = 'episode_*.safetensors'
 JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CameraFrames:
+    """
+    What a further camera saw.
+
+    :param frames: JPEG files of the RGB frames, F of them.
+    :param stamps_ns: int64 (F,), increasing; its own, not the main camera's.
+    """
+
+    frames: tuple[bytes, ...]
+    stamps_ns: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Episode:
     """
-    A recording of one camera and one arm.
+    A recording of one arm by one camera or several.
 
     :param frames: JPEG files of the RGB frames, F of them.
     :param frame_stamps_ns: int64 (F,), increasing.
@@ -49,7 +64,8 @@ class Episode:
     :param clearance: least distance of the arm to anything it could hit, float32 (S,), m; NaN
         where it is not known, as on a real robot.
     :param hazard_kinds: names of the bits.
-    :param camera_name: the camera that took the frames.
+    :param camera_name: the main camera, which took the frames.
+    :param extra_cameras: what further cameras saw, by name.
     :param info: anything else worth keeping: seed, split, scene.
     """
 
@@ -65,6 +81,7 @@ class Episode:
     clearance: NDArray[np.float32] | None = None
     hazard_kinds: tuple[str, ...] = ('object', 'table', 'self')
     camera_name: str = 'front'
+    extra_cameras: Mapping[str, CameraFrames] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,6 +101,7 @@ class Episode:
             raise DatasetError(
                 f'{len(self.frames)} frames but {len(self.frame_stamps_ns)} frame stamps')
         self._check_values()
+        self._check_cameras()
 
     def _check_values(self) -> None:
         for name in ('positions', 'setpoints'):
@@ -94,6 +112,39 @@ class Episode:
             rows = np.flatnonzero(np.diff(getattr(self, name)) <= 0)
             if rows.size:
                 raise DatasetError(f'{name} does not increase at row {rows[0] + 1}')
+
+    def _check_cameras(self) -> None:
+        if self.camera_name in self.extra_cameras:
+            raise DatasetError(f'camera {self.camera_name!r} is there twice, as the main and as a '
+                               'further camera')
+        for name, camera in self.extra_cameras.items():
+            if len(camera.frames) != len(camera.stamps_ns):
+                raise DatasetError(f'camera {name!r}: {len(camera.frames)} frames but '
+                                   f'{len(camera.stamps_ns)} frame stamps')
+            rows = np.flatnonzero(np.diff(camera.stamps_ns) <= 0)
+            if rows.size:
+                raise DatasetError(f'camera {name!r}: its stamps do not increase at row '
+                                   f'{rows[0] + 1}')
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of all cameras, the main one first."""
+        return (self.camera_name, *self.extra_cameras)
+
+    def of_camera(self, name: str) -> 'Episode':
+        """
+        Return the episode as if one of its cameras had been the only one.
+
+        :raises DatasetError: if there is no such camera.
+        """
+        if name == self.camera_name:
+            return replace(self, extra_cameras={}) if self.extra_cameras else self
+        if name not in self.extra_cameras:
+            raise DatasetError(f'camera {name!r} is not in the episode, which has '
+                               f'{list(self.cameras)}')
+        camera = self.extra_cameras[name]
+        return replace(self, frames=camera.frames, frame_stamps_ns=camera.stamps_ns,
+                       camera_name=name, extra_cameras={})
 
     def decode(self, index: int) -> NDArray[np.uint8]:
         """
@@ -124,11 +175,8 @@ def encode_frame(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes
 
 def write_episode(path: Path, episode: Episode) -> None:
     """Write an episode under a temporary name, sync it and rename it into place."""
-    lengths = np.array([len(frame) for frame in episode.frames], np.int64)
     tensors = {
-        'frames_jpeg': np.frombuffer(b''.join(episode.frames), np.uint8),
-        'frame_lengths': lengths,
-        'frame_stamps_ns': np.asarray(episode.frame_stamps_ns, np.int64),
+        **_frame_tensors('', episode.frames, episode.frame_stamps_ns),
         'joint_stamps_ns': np.asarray(episode.joint_stamps_ns, np.int64),
         'hazards': np.asarray(episode.hazards, np.uint8),
     }
@@ -139,6 +187,11 @@ def write_episode(path: Path, episode: Episode) -> None:
     meta = {'format': FORMAT, 'version': VERSION, 'joint_names': episode.joint_names,
             'hazard_kinds': episode.hazard_kinds, 'camera_name': episode.camera_name,
             'info': episode.info}
+    if episode.extra_cameras:
+        # Programs that know one camera only read what they can make sense of, and refuse this.
+        meta |= {'version': SEVERAL_CAMERAS_VERSION, 'extra_cameras': [*episode.extra_cameras]}
+        for name, camera in episode.extra_cameras.items():
+            tensors |= _frame_tensors(f'{name}/', camera.frames, camera.stamps_ns)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
@@ -165,22 +218,38 @@ def read_episode(path: Path) -> Episode:
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise DatasetError(f'{path}: not a whole episode file ({error}); '
                            'delete it and collect or record it again') from error
-    if meta.get('format') != FORMAT or meta.get('version') != VERSION:
+    if meta.get('format') != FORMAT or meta.get('version') not in (
+            VERSION, SEVERAL_CAMERAS_VERSION):
         raise DatasetError(f"{path}: format {meta.get('format')!r} version {meta.get('version')!r}"
-                           f', this program reads {FORMAT!r} version {VERSION}')
+                           f', this program reads {FORMAT!r} versions {VERSION} and '
+                           f'{SEVERAL_CAMERAS_VERSION}')
     try:
-        ends = np.cumsum(tensors.pop('frame_lengths'))
-        data = tensors.pop('frames_jpeg').tobytes()
-        frames = tuple(data[end - size:end] for end, size in zip(
-            ends, np.diff(ends, prepend=0), strict=True))
+        extra = {name: CameraFrames(frames=_take_frames(tensors, f'{name}/'),
+                                    stamps_ns=tensors.pop(f'{name}/frame_stamps_ns'))
+                 for name in meta.get('extra_cameras', ())}
         return Episode(
-            frames=frames, joint_names=tuple(meta['joint_names']),
+            frames=_take_frames(tensors, ''), joint_names=tuple(meta['joint_names']),
             hazard_kinds=tuple(meta['hazard_kinds']), camera_name=meta['camera_name'],
-            info=meta['info'], **tensors)
+            extra_cameras=extra, info=meta['info'], **tensors)
     except (KeyError, TypeError) as error:
         raise DatasetError(f'{path}: a field is missing or unknown: {error}') from error
     except DatasetError as error:
         raise DatasetError(f'{path}: {error}') from error
+
+
+def _frame_tensors(prefix: str, frames: tuple[bytes, ...], stamps_ns: NDArray[np.int64]
+                   ) -> dict[str, NDArray[Any]]:
+    return {f'{prefix}frames_jpeg': np.frombuffer(b''.join(frames), np.uint8),
+            f'{prefix}frame_lengths': np.array([len(frame) for frame in frames], np.int64),
+            f'{prefix}frame_stamps_ns': np.asarray(stamps_ns, np.int64)}
+
+
+def _take_frames(tensors: dict[str, NDArray[Any]], prefix: str) -> tuple[bytes, ...]:
+    """Take the JPEG files of one camera out of what was read."""
+    ends = np.cumsum(tensors.pop(f'{prefix}frame_lengths'))
+    data = tensors.pop(f'{prefix}frames_jpeg').tobytes()
+    return tuple(data[end - size:end] for end, size in zip(
+        ends, np.diff(ends, prepend=0), strict=True))
 
 
 def list_episodes(directory: Path) -> list[Path]:

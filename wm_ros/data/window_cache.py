@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from wm_ros.data import episode, windows
+from wm_ros.data import camera_views, episode, windows
 from wm_ros.data.windows import Windows, iterate_windows, join_windows
 from wm_ros.errors import DatasetError
 from wm_ros.world_model.config import ModelConfig
@@ -62,7 +62,7 @@ def entry_name(paths: list[Path], config: ModelConfig) -> str:
     cut = {key: value for key, value in asdict(config).items() if key not in _IRRELEVANT}
     about = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     total = hashlib.sha256(json.dumps([cut, about], sort_keys=True).encode())
-    for module in (episode, windows):
+    for module in (camera_views, episode, windows):
         total.update(Path(str(module.__file__)).read_bytes())
     return f'windows-{total.hexdigest()[:20]}'
 

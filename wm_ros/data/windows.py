@@ -15,16 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_ros.data.camera_views import all_views, nearest_frames, pair_cameras
 from wm_ros.data.episode import Episode, read_episode
 from wm_ros.errors import DatasetError
 from wm_ros.world_model.config import ModelConfig
 
-# How far a frame may be from the moment it stands for, in steps.
-SLOP_STEPS = 0.3
 MAX_OBSTACLES = 3
 # Episodes that are decoded before the reader asks, so that memory stays bounded.
 _AHEAD = 32
@@ -39,7 +37,7 @@ class Windows:
     """
     Windows over a pool of frames.
 
-    :param frames: the pool, RGB uint8 (F, h, w, 3).
+    :param frames: the pool, RGB uint8 (F, h, w, 3); several cameras stand above each other.
     :param context: indices into the pool, oldest first, int64 (W, T).
     :param future: indices into the pool, int64 (W, H).
     :param positions: measured joints at the anchor, float32 (W, J), rad.
@@ -88,24 +86,26 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
     :param number: stored as each window's ``episode``.
     :param joint_lag: how many samples older than the frame the joint state is, as on a robot
         whose drivers are not synchronised.
-    :raises DatasetError: if the joints are not the model's.
+    :raises DatasetError: if the joints are not the model's, or a camera of it is not there.
     """
     order = _joint_order(episode, config)
     step_ns = round(config.step_s * 1e9)
     stamps = episode.frame_stamps_ns
-    context, context_good = _nearest(stamps, stamps[:, None] - step_ns * np.arange(
+    context, context_good = nearest_frames(stamps, stamps[:, None] - step_ns * np.arange(
         config.context_len - 1, -1, -1), step_ns)
     ends = stamps[:, None] + step_ns * np.arange(1, config.horizon + 1)
-    future, future_good = _nearest(stamps, ends, step_ns)
+    future, future_good = nearest_frames(stamps, ends, step_ns)
     joint_ns = episode.joint_stamps_ns
     inside = (stamps >= joint_ns[0]) & (ends[:, -1] <= joint_ns[-1] + step_ns // 2)
-    keep = np.flatnonzero(context_good & future_good & inside)
+    pairs, paired = pair_cameras(episode, config.extra_cameras, step_ns)
+    seen = paired[context].all(1) & paired[future].all(1)
+    keep = np.flatnonzero(context_good & future_good & inside & seen)
     now = np.searchsorted(joint_ns, stamps[keep], side='right') - 1
     then = np.clip(np.searchsorted(joint_ns, ends[keep], side='right') - 1, 0, None)
     hazard_time, hazard_kind = _first_hazard(episode, stamps[keep], ends[keep, -1])
     lagged = np.clip(now - joint_lag, 0, None)
     return Windows(
-        frames=_frames(episode, config), context=context[keep], future=future[keep],
+        frames=all_views(episode, config, pairs), context=context[keep], future=future[keep],
         positions=episode.positions[lagged][:, order],
         velocities=episode.velocities[lagged][:, order],
         actions=episode.setpoints[then][:, :, order], joints=episode.positions[then][:, :, order],
@@ -170,35 +170,12 @@ def join_windows(parts: list[Windows]) -> Windows:
     return Windows(**joined)
 
 
-def resize_frame(image: NDArray[np.uint8], config: ModelConfig) -> NDArray[np.uint8]:
-    """Return an RGB image at the model's size, averaged over areas so that nothing aliases."""
-    size = (config.image_width, config.image_height)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _frames(episode: Episode, config: ModelConfig) -> NDArray[np.uint8]:
-    frames = np.empty((len(episode.frames), config.image_height, config.image_width, 3), np.uint8)
-    for index in range(len(frames)):
-        frames[index] = resize_frame(episode.decode(index), config)
-    return frames
-
-
 def _joint_order(episode: Episode, config: ModelConfig) -> list[int]:
     missing = [name for name in config.joint_names if name not in episode.joint_names]
     if missing:
         raise DatasetError(f'joints {missing} are not in the episode, which has '
                            f'{list(episode.joint_names)}')
     return [episode.joint_names.index(name) for name in config.joint_names]
-
-
-def _nearest(stamps: NDArray[np.int64], wanted: NDArray[np.int64], step_ns: int
-             ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the index nearest to each wanted stamp, and which rows are all within the slop."""
-    after = np.clip(np.searchsorted(stamps, wanted), 1, len(stamps) - 1)
-    before = after - 1
-    nearest = np.where(wanted - stamps[before] <= stamps[after] - wanted, before, after)
-    good = np.abs(stamps[nearest] - wanted) <= SLOP_STEPS * step_ns
-    return nearest, good.all(axis=1)
 
 
 def _first_hazard(episode: Episode, starts: NDArray[np.int64], ends: NDArray[np.int64]

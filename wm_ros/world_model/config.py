@@ -96,6 +96,13 @@ class ModelConfig:
             raise ValueError(
                 f'horizon = {self.horizon} and step_s = {self.step_s} must be above 0')
         self._check_choices()
+        self._check_cameras()
+
+    def _check_cameras(self) -> None:
+        names = self.extra_cameras
+        if not isinstance(names, tuple) or len({self.camera_name, *names}) != 1 + len(names):
+            raise ValueError(f'extra_cameras = {names!r} must be names of further cameras, each '
+                             f'once and none of them the main camera {self.camera_name!r}')
 
     def _check_choices(self) -> None:
         if self.dim % self.num_heads:
