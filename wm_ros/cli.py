@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 _DATA = "pip install 'wm_ros[data]'"
 _EXTRAS = {'import': _DATA, 'export-dataset': _DATA, 'dataset': _DATA,
            'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
-           'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim]'",
+           'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim,train]'",
            'rollout': "pip install 'wm_ros[train]'"}
 
 

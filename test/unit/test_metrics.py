@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from wm_ros.training.metrics import auroc, bootstrap_interval, false_veto_at_recall, psnr
+from wm_ros.training.metrics import auroc, false_veto_at_recall, psnr, recall_threshold
 
 
 def test_auroc_by_hand():
@@ -26,14 +26,16 @@ def test_false_veto_at_recall_by_hand():
     labels = np.array([True, True, True, True, False, False, False, False])
     assert false_veto_at_recall(scores, labels, 0.75) == pytest.approx(0.25)
     assert false_veto_at_recall(scores, labels, 1.0) == pytest.approx(0.5)
+    assert np.isnan(false_veto_at_recall(scores, labels | True, 0.75))
+
+
+def test_a_recall_that_binary_fractions_blur_catches_no_more_than_it_must():
+    # 0.55 * 20 is 11.000000000000002 in floating point: 11 are enough, not 12.
+    scores, labels = np.arange(20.0), np.ones(20, bool)
+    assert recall_threshold(scores, labels, 0.55) == 9
+    assert np.isnan(recall_threshold(scores, ~labels, 0.55))
 
 
 def test_psnr_of_a_tenth_is_twenty_decibels():
     assert psnr(0.01) == pytest.approx(20.0)
     assert psnr(0.0) == float('inf')
-
-
-def test_bootstrap_interval_holds_the_mean():
-    low, high = bootstrap_interval(np.linspace(0, 1, 101))
-    assert low < 0.5 < high
-    assert high - low < 0.2

@@ -4,153 +4,167 @@
 Measure a checkpoint on held-out episodes, beside its baselines.
 
 Hazard figures are over windows that start without contact and ask for any hazard in the next
-0.8 s. Frames are compared at the model's size, errors averaged before the logarithm.
+0.8 s. Frames are compared at the model's size, errors averaged before the logarithm. Every
+interval is a bootstrap over episodes. docs/evaluation.md defines each figure.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from wm_ros.data.windows import Windows, load_windows
-from wm_ros.inference.checkpoint import BASELINE_FILE, Checkpoint, load_checkpoint
+from wm_ros.inference.checkpoint import Checkpoint, load_checkpoint
 from wm_ros.inference.engine import Engine, make_engine
-from wm_ros.training.baseline import baseline_risk
-from wm_ros.training.metrics import auroc, false_veto_at_recall, psnr
-from wm_ros.training.scoring import command_windows, score_windows, window_input
+from wm_ros.training.bootstrap import REPEATS
+from wm_ros.training.doubt import earned_by
+from wm_ros.training.evaluation_result import Evaluation, nested
+from wm_ros.training.figures import Scores, figures_and_intervals
+from wm_ros.training.film import Strip, film_strips
+from wm_ros.training.frame_scoring import score_frames
+from wm_ros.training.hazard_metrics import reliability
+from wm_ros.training.hazard_scoring import score_hazards, warning_times
+from wm_ros.training.perceptual import load_lpips
+from wm_ros.training.sampling import score_samples
+from wm_ros.training.scoring import even_sample
+from wm_ros.training.sensitivity import score_sensitivity
 
-HAZARD_HORIZON_S = 0.8
-MOVING_THRESHOLD = 0.06
-_MAX_FRAME_WINDOWS = 600
+MAX_FRAME_WINDOWS = 600
+# Figures of the sampler that stand at the top of the JSON, as the others' do.
+_SAMPLER_AT_TOP = ('gradient_energy_ratio', 'gradient_energy_ratio_mean', 'psnr_best_of_8',
+                   'psnr_mean_frame')
+OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Evaluation:
+class EvaluationOptions:
     """
-    Figures of one checkpoint on one set of episodes; lists are per step.
+    How much to measure.
 
-    :param auroc: of the hazard within 0.8 s.
-    :param auroc_kinematic: the same of a classifier that sees joints and command, no camera.
-    :param auroc_command: the same over commands that start from rest, what the gate asks.
-    :param false_veto_at_95_recall: share of safe windows over the threshold that catches 95 %.
-    :param false_veto_at_95_recall_kinematic: the same of the kinematic classifier.
-    :param psnr: dB, predicted frames.
-    :param psnr_copy: dB, the newest frame repeated.
-    :param psnr_moving: dB, predicted frames on pixels that change.
-    :param psnr_moving_copy: dB, the newest frame on the same pixels.
-    :param joint_error_deg: mean absolute error of predicted joints, degrees.
-    :param warning_median_s: median time from the first window over the threshold to the hazard.
-    :param hazard_share: share of windows with a hazard.
-    :param windows: number of windows.
-    :param episodes: number of episodes.
-    :param model_id: what was measured.
+    :param engine: what runs the checkpoint.
+    :param num_threads: of the engine.
+    :param sensitivity_windows: windows that are scored again with altered actions.
+    :param sampler_windows: windows whose futures are sampled.
+    :param repeats: draws of the bootstrap.
+    :param with_strips: keep film strips for a report.
     """
 
-    auroc: float
-    auroc_kinematic: float
-    auroc_command: float
-    false_veto_at_95_recall: float
-    false_veto_at_95_recall_kinematic: float
-    psnr: list[float]
-    psnr_copy: list[float]
-    psnr_moving: list[float]
-    psnr_moving_copy: list[float]
-    joint_error_deg: list[float]
-    warning_median_s: float
-    hazard_share: float
-    windows: int
-    episodes: int
-    model_id: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return asdict(self)
+    engine: str = 'onnxruntime'
+    num_threads: int = 2
+    sensitivity_windows: int = 600
+    sampler_windows: int = 100
+    repeats: int = REPEATS
+    with_strips: bool = False
 
 
-def evaluate(checkpoint_path: Path, paths: list[Path], *, engine: str = 'onnxruntime',
-             num_threads: int = 2,
-             on_progress: Callable[[str, int, int], None] = lambda *args: None) -> Evaluation:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Measured:
+    """
+    An evaluation and what it was computed from.
+
+    :param scores: window by window, for plots.
+    :param strips: film strips; empty unless asked for.
+    """
+
+    evaluation: Evaluation
+    scores: Scores
+    strips: list[Strip]
+
+
+def evaluate(checkpoint_path: Path, paths: list[Path], options: EvaluationOptions | None = None,
+             on_progress: OnProgress = lambda *args: None) -> Measured:
     """
     Measure a checkpoint on episode files.
 
     :param on_progress: called with the stage, how much is done and of how much.
+    :raises DatasetError: naming the file, if an episode cannot be read or does not fit.
     """
+    options = options or EvaluationOptions()
     checkpoint = load_checkpoint(checkpoint_path)
-    config = checkpoint.config
-    windows = load_windows(paths, config, threads=num_threads,
+    windows = load_windows(paths, checkpoint.config, threads=options.num_threads,
                            on_progress=lambda done: on_progress('read', done, len(paths)))
-    runner = make_engine(engine, checkpoint, num_threads=num_threads)
-    free = np.flatnonzero(~windows.in_contact)
-    risk, _, joints = score_windows(
-        runner, windows, free, on_progress=lambda done: on_progress('score', done, len(free)))
-    step = min(round(HAZARD_HORIZON_S / config.step_s), config.horizon) - 1
-    hazard = windows.hazard_by_step(config.step_s)[free, step]
-    score = risk[:, step]
-    kinematic = baseline_risk(
-        load_file(checkpoint.directory / BASELINE_FILE), windows, config)[free, step]
-    at_rest = np.isin(free, command_windows(windows))
-    frames = frame_errors(runner, windows, free, on_progress)
-    runner.close()
-    error = np.abs(joints - windows.joints[free]).mean(axis=(0, 2))
+    engine = make_engine(options.engine, checkpoint, num_threads=options.num_threads)
+    try:
+        return measure(engine, checkpoint, windows, paths, options, on_progress)
+    finally:
+        engine.close()
+
+
+def measure(engine: Engine, checkpoint: Checkpoint, windows: Windows, paths: list[Path],
+            options: EvaluationOptions, on_progress: OnProgress = lambda *args: None) -> Measured:
+    """
+    Measure an engine on windows.
+
+    :param paths: the episode files, in the order of ``windows.episode``.
+    :raises ValueError: if no window starts without contact.
+    """
+    if windows.in_contact.all():
+        raise ValueError(f'all {len(windows)} windows start in contact: there is nothing to warn '
+                         'of; evaluate on longer episodes')
+    config = checkpoint.config
+    hazards = score_hazards(engine, checkpoint, windows, paths,
+                            on_progress=lambda *done: on_progress('score', *done))
+    chosen = even_sample(hazards.index, MAX_FRAME_WINDOWS)
+    lpips, no_lpips = load_lpips(options.num_threads)
+    frames = score_frames(engine, windows, chosen, lpips=lpips,
+                          on_progress=lambda done: on_progress('frames', done, len(chosen)))
+    few = even_sample(hazards.index, options.sampler_windows)
+    samples, no_samples = score_samples(
+        engine, windows, few, step=hazards.step,
+        on_progress=lambda done: on_progress('futures', done, len(few)))
+    sensitivity = score_sensitivity(
+        engine, windows, hazards, config.joint_names, max_windows=options.sensitivity_windows,
+        on_progress=lambda *done: on_progress('actions', *done))
+    strips = (film_strips(engine, windows, frames, hazards, step_s=config.step_s)
+              if options.with_strips else [])
+    lower = checkpoint.calibration.lower if checkpoint.calibration else None
+    scores = Scores(hazards=hazards, frames=frames, sensitivity=sensitivity, samples=samples,
+                    warnings_s=warning_times(hazards, lower))
+    notes = {'lpips': no_lpips, 'gradient_energy_ratio': no_samples, 'psnr_best_of_8': no_samples}
+    if hazards.kinematic is None:
+        notes['auroc_kinematic'] = 'the checkpoint has no kinematics-only classifier'
+    evaluation = summarize(scores, checkpoint, episodes=len(paths), repeats=options.repeats,
+                           notes={name: note for name, note in notes.items() if note},
+                           on_progress=on_progress)
+    return Measured(evaluation=evaluation, scores=scores, strips=strips)
+
+
+def summarize(scores: Scores, checkpoint: Checkpoint, *, episodes: int, repeats: int,
+              notes: dict[str, str], on_progress: OnProgress = lambda *args: None) -> Evaluation:
+    """Compute every figure and its interval from scores."""
+    hazards, tried = scores.hazards, scores.sensitivity
+    figures, intervals = figures_and_intervals(
+        scores, repeats=repeats, on_progress=lambda *done: on_progress('intervals', *done))
+    groups = {prefix: _take(figures, prefix) for prefix in
+              ('by_kind', 'sensitivity', 'sampler', 'uncertainty')}
+    intervals['auroc_shuffled'] = intervals['sensitivity.shuffled.auroc']
+    for name in _SAMPLER_AT_TOP:
+        if name in groups['sampler']:
+            figures[name] = groups['sampler'].pop(name)
+            intervals[name] = intervals.pop(f'sampler.{name}')
+    by_joint = np.degrees(hazards.joint_error[:, hazards.step].mean(0))
     return Evaluation(
-        auroc=auroc(score, hazard), auroc_kinematic=auroc(kinematic, hazard),
-        auroc_command=auroc(score[at_rest], hazard[at_rest]),
-        false_veto_at_95_recall=false_veto_at_recall(score, hazard, 0.95),
-        false_veto_at_95_recall_kinematic=false_veto_at_recall(kinematic, hazard, 0.95),
-        **{name: [psnr(value) for value in values] for name, values in frames.items()},
-        joint_error_deg=[float(value) for value in np.degrees(error)],
-        warning_median_s=_warning(checkpoint, windows, free, risk, score, hazard),
-        hazard_share=float(hazard.mean()), windows=len(free), episodes=len(paths),
-        model_id=checkpoint.model_id)
+        **figures, auroc_shuffled=groups['sensitivity']['shuffled.auroc'],
+        reliability=[item._asdict() for item in reliability(hazards.score, hazards.hazard)],
+        joint_error_deg_by_joint=dict(zip(
+            checkpoint.config.joint_names, by_joint.tolist(), strict=True)),
+        by_kind={name: {'hazards': int(mask.sum()), **_take(groups['by_kind'], name)}
+                 for name, mask in hazards.kinds.items()},
+        sensitivity={'windows': len(tried.rows), 'joint_windows': len(tried.joint_rows),
+                     'frame_windows': len(tried.frame_rows), **nested(groups['sensitivity'])},
+        sampler={'windows': len(scores.samples.index), **groups['sampler']},
+        uncertainty={'windows': len(scores.samples.index), **nested(groups['uncertainty'])},
+        uncertainty_earned_by=earned_by(groups['uncertainty']),
+        hazard_share=float(hazards.hazard.mean()), windows=len(hazards.index),
+        frame_windows=len(scores.frames.index), episodes=episodes,
+        step_s=checkpoint.config.step_s, model_id=checkpoint.model_id, ci95=intervals,
+        notes=notes)
 
 
-def frame_errors(engine: Engine, windows: Windows, index: NDArray[np.int64],
-                 on_progress: Callable[[str, int, int], None] = lambda *args: None
-                 ) -> dict[str, NDArray[np.float64]]:
-    """
-    Return mean squared errors of frames per step, pixels in [0, 1], over an even sample.
-
-    :returns: psnr, psnr_copy, psnr_moving and psnr_moving_copy to errors (H,).
-    """
-    chosen = index[:: max(1, len(index) // _MAX_FRAME_WINDOWS)]
-    horizon = windows.future.shape[1]
-    sums = {name: np.zeros(horizon) for name in
-            ('psnr', 'psnr_copy', 'psnr_moving', 'psnr_moving_copy')}
-    moving_pixels = np.zeros(horizon)
-    for done, i in enumerate(chosen, 1):
-        made = engine.decode(engine.check(window_input(windows, int(i))))
-        truth = windows.frames[windows.future[i]] / 255.0
-        last = windows.frames[windows.context[i, -1]] / 255.0
-        moving = np.abs(truth - last).max(-1) > MOVING_THRESHOLD
-        moving_pixels += moving.sum((1, 2))
-        for name, frames in (('psnr', made / 255.0), ('psnr_copy', last[None])):
-            error = np.square(frames - truth).mean(-1)
-            sums[name] += error.mean((1, 2))
-            sums[name.replace('psnr', 'psnr_moving')] += (error * moving).sum((1, 2))
-        on_progress('frames', done, len(chosen))
-    for name in sums:
-        sums[name] /= moving_pixels if 'moving' in name else len(chosen)
-    return sums
-
-
-def _warning(checkpoint: Checkpoint, windows: Windows, free: NDArray[np.int64],
-             risk: NDArray[np.float32], score: NDArray[np.float32],
-             hazard: NDArray[np.bool_]) -> float:
-    """Return the median time between the first warning and its hazard, s."""
-    if not hazard.any():
-        return float('nan')
-    if checkpoint.calibration is not None:
-        threshold = checkpoint.calibration.lower
-    else:
-        threshold = float(np.quantile(score[hazard], 0.05))
-    ahead = np.isfinite(windows.hazard_time_s[free])
-    times = []
-    for episode in np.unique(windows.episode[free][ahead]):
-        mine = ahead & (windows.episode[free] == episode)
-        warned = mine & (risk.max(1) >= threshold)
-        times.append(float(windows.hazard_time_s[free][warned].max()) if warned.any() else 0.0)
-    return float(np.median(times))
+def _take(figures: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Remove the figures whose names start with a prefix, and return them without it."""
+    dotted = f'{prefix}.'
+    return {name.removeprefix(dotted): figures.pop(name)
+            for name in [name for name in figures if name.startswith(dotted)]}

@@ -34,12 +34,20 @@ def false_veto_at_recall(scores: NDArray[np.floating], labels: NDArray[np.bool_]
     :param recall: the share of positives to catch, in (0, 1].
     :returns: 0 to 1; nan if one class is empty.
     """
-    positives = np.sort(scores[labels])[::-1]
     negatives = scores[~labels]
-    if not len(positives) or not len(negatives):
+    if not labels.any() or not len(negatives):
         return float('nan')
-    threshold = positives[int(np.ceil(recall * len(positives))) - 1]
-    return float((negatives >= threshold).mean())
+    return float((negatives >= recall_threshold(scores, labels, recall)).mean())
+
+
+def recall_threshold(scores: NDArray[np.floating], labels: NDArray[np.bool_],
+                     recall: float) -> float:
+    """Return the highest threshold that catches a share of the positives; nan without any."""
+    positives = np.sort(scores[labels])[::-1]
+    if not len(positives):
+        return float('nan')
+    # The small number undoes what binary fractions add: 0.55 * 20 must count 11.
+    return float(positives[max(0, int(np.ceil(recall * len(positives) - 1e-9)) - 1)])
 
 
 def psnr(squared_error: float) -> float:
@@ -50,12 +58,3 @@ def psnr(squared_error: float) -> float:
     frames in which nothing moves do not count as infinite.
     """
     return float('inf') if squared_error <= 0 else float(-10 * np.log10(squared_error))
-
-
-def bootstrap_interval(values: NDArray[np.floating], *, seed: int = 0, repeats: int = 1000
-                       ) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of a mean."""
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (repeats, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)

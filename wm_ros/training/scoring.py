@@ -53,7 +53,9 @@ def score_windows(engine: Engine, windows: Windows, index: NDArray[np.int64], *,
 
 def even_sample(index: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Return at most ``count`` entries, evenly spread: the same ones each time."""
-    return index[:: max(1, -(-len(index) // count))]
+    if count >= len(index):
+        return index
+    return index[np.arange(count) * len(index) // count]
 
 
 def command_windows(windows: Windows) -> NDArray[np.int64]:

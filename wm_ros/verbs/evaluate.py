@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.box import SIMPLE_HEAD
+from rich.table import Column, Table
 
 from wm_ros.verbs.collect import collect
 from wm_ros.verbs.shared import (
@@ -25,29 +26,53 @@ from wm_ros.verbs.shared import (
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Measure a checkpoint on held-out episodes."""
+    from wm_ros.data.episode import read_episode
     from wm_ros.inference.checkpoint import resolve_checkpoint, write_json
+    from wm_ros.training.evaluation import EvaluationOptions
     from wm_ros.training.evaluation import evaluate as run
     checkpoint = resolve_checkpoint(arguments.checkpoint)
     check_writable(arguments.json)
+    check_writable(arguments.report, '--report')
+    if arguments.report:
+        # A missing matplotlib must stop the run before its minutes, not after.
+        from wm_ros.training.report import write_report
     paths = held_out_episodes(arguments)
+    options = EvaluationOptions(
+        engine=arguments.engine, num_threads=arguments.threads, repeats=arguments.bootstrap,
+        sensitivity_windows=arguments.sensitivity_windows,
+        sampler_windows=arguments.sampler_windows, with_strips=arguments.report is not None)
     with progress_bar() as progress:
-        result = run(checkpoint, paths, engine=arguments.engine, num_threads=arguments.threads,
-                     on_progress=stages(progress))
-    _print_evaluation(result.to_dict(), f'{arguments.split} split, seed {arguments.seed}')
+        measured = run(checkpoint, paths, options, stages(progress))
+    values = measured.evaluation.to_dict()
+    split = read_episode(paths[0]).info.get('split', arguments.split)
+    source = arguments.data or f'seed {arguments.seed}'
+    title = f'{values["model_id"]} on the {split} split, {source}'
+    _print_tables(values, title)
     if arguments.json:
-        write_json(arguments.json, {'split': arguments.split, 'seed': arguments.seed,
-                                    **result.to_dict()})
+        write_json(arguments.json, {'split': split, 'seed': arguments.seed, **values})
+    if arguments.report:
+        write_report(arguments.report, measured, title=title)
+        console.print(f'report in {arguments.report}')
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verbs of this module."""
     parser = add_verb(verbs, evaluate)
     add_model_options(parser)
-    parser.add_argument('--split', choices=['id'], default='id')
+    # Spelt out, as MuJoCo takes a second to load; a test compares them with the simulation's.
+    parser.add_argument('--split', choices=('id', 'objects', 'appearance', 'dynamics'),
+                        default='id', help='kind of scenes to collect (default: %(default)s)')
     parser.add_argument('--seed', type=natural, default=1001)
     parser.add_argument('--episodes', type=positive, default=200)
     parser.add_argument('--data', type=Path, help='episodes to use instead of collecting')
-    parser.add_argument('--json', type=Path)
+    parser.add_argument('--json', type=Path, help='write the figures there')
+    parser.add_argument('--report', type=Path, help='write a self-contained HTML report there')
+    parser.add_argument('--sensitivity-windows', type=positive, default=600,
+                        help='windows scored again with other actions (default: %(default)s)')
+    parser.add_argument('--sampler-windows', type=positive, default=100,
+                        help='windows whose futures are sampled (default: %(default)s)')
+    parser.add_argument('--bootstrap', type=positive, default=500,
+                        help='draws behind each interval (default: %(default)s)')
     add_workers_option(parser)
 
 
@@ -61,7 +86,7 @@ def held_out_episodes(arguments: argparse.Namespace) -> list[Path]:
     directory = arguments.data or episode_cache(arguments.split, arguments.seed)
     if arguments.data is None:
         collect(argparse.Namespace(episodes=arguments.episodes, seed=arguments.seed,
-                                   split=arguments.split, out=directory,
+                                   split=arguments.split, robot=None, out=directory,
                                    workers=arguments.workers))
     return list_episodes(directory)[:arguments.episodes]
 
@@ -71,23 +96,17 @@ def episode_cache(split: str, seed: int) -> Path:
     return Path(base) / 'wm_ros' / 'episodes' / f'{split}-{seed}'
 
 
-def _print_evaluation(values: dict[str, Any], title: str) -> None:
-    table = Table('figure', 'world model', 'baseline', title=title)
-    pairs = {'auroc': 'auroc_kinematic',
-             'false_veto_at_95_recall': 'false_veto_at_95_recall_kinematic',
-             'psnr': 'psnr_copy', 'psnr_moving': 'psnr_moving_copy'}
-    for name, value in values.items():
-        if name in pairs.values():
-            continue
-        table.add_row(name, _cell(value), _cell(values.get(pairs.get(name, ''))))
-    console.print(table)
-    console.print('baselines: a classifier that sees joints and command but no camera; the '
-                   'newest frame repeated. Lists are per step.')
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ''
-    if isinstance(value, list):
-        return ' '.join(f'{item:.1f}' for item in value)
-    return f'{value:.4f}' if isinstance(value, float) else str(value)
+def _print_tables(values: dict[str, Any], title: str) -> None:
+    from wm_ros.training.tables import evaluation_tables
+    console.print(title, style='bold')
+    for content in evaluation_tables(values, all_steps=False):
+        # Where the terminal is narrow the names wrap; a figure must never lose its end.
+        first, *others = content.columns
+        table = Table(Column(first, overflow='fold'),
+                      *(Column(name, no_wrap=True, justify='right') for name in others),
+                      title=content.title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False)
+        for row in content.rows:
+            table.add_row(*row)
+        console.print(table)
+        if content.note:
+            console.print(content.note)

@@ -71,10 +71,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def check_writable(path: Path | None) -> None:
-    """Raise ValueError unless a JSON report could be written there."""
+def check_writable(path: Path | None, option: str = '--json') -> None:
+    """Raise ValueError unless the file that an option names could be written there."""
     if path is not None and not path.absolute().parent.is_dir():
-        raise ValueError(f'--json {path}: there is no directory {path.absolute().parent}')
+        raise ValueError(f'{option} {path}: there is no directory {path.absolute().parent}')
 
 
 def progress_bar() -> Progress:
