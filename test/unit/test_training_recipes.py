@@ -106,3 +106,11 @@ def test_what_a_recipe_does_not_know_is_refused(tmp_path, content, changes, mess
 def test_a_recipe_that_is_not_there_is_named():
     with pytest.raises(ValueError, match='--config huge: no such file.*tiny, small and base'):
         read_recipe('huge', [])
+
+
+def test_the_documentation_names_every_setting():
+    text = (ROOT / 'docs' / 'training.md').read_text(encoding='utf-8')
+    settings = [*dataclasses.fields(TrainConfig), *dataclasses.fields(ModelConfig)]
+    missing = [item.name for item in settings
+               if item.name not in FROM_EPISODES and f'`{item.name}`' not in text]
+    assert missing == []

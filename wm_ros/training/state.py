@@ -81,6 +81,7 @@ def save_state(directory: Path, state: TrainState, settings: dict[str, Any]) -> 
     scratch = directory / f'.{STATE_FILE}.{os.getpid()}.tmp'
     try:
         save_file(tensors, scratch, metadata=header)
+        scratch.chmod(0o644)
         _sync(scratch)
         _keep_previous(directory)
         scratch.replace(directory / STATE_FILE)
