@@ -5,6 +5,7 @@
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,13 @@ from wm_ros.simulation.play import Play
 from wm_ros.simulation.recorded_play import PlaySchedule, Recording, record_play
 from wm_ros.simulation.renderer import Camera
 from wm_ros.simulation.robot import HAZARD_KINDS, JOINT_NAMES, TIMESTEP_S, So101Simulation
-from wm_ros.simulation.scene import FRONT_CAMERA, SPLITS, sample_scene, scene_info
+from wm_ros.simulation.scene import (
+    FRONT_CAMERA,
+    SPLITS,
+    WRIST_CAMERA,
+    sample_scene,
+    scene_info,
+)
 
 FRAME_PERIOD_S = 0.1
 JOINT_PERIOD_S = 0.02
@@ -36,6 +43,7 @@ EPISODE_S = 6.0
 AFTER_HAZARD_S = 1.0
 STORED_SIZE_PX = (320, 240)
 MAX_EPISODES = 500_000
+CAMERAS = (FRONT_CAMERA, WRIST_CAMERA)
 
 
 def episode_seed(seed: int, index: int) -> int:
@@ -50,22 +58,25 @@ def episode_seed(seed: int, index: int) -> int:
 
 
 def collect(directory: Path, *, num_episodes: int, seed: int, split: str = 'id',
-            workers: int = 1, on_progress: Callable[[int], None] = lambda done: None) -> int:
+            cameras: tuple[str, ...] = (FRONT_CAMERA,), workers: int = 1,
+            on_progress: Callable[[int], None] = lambda done: None) -> int:
     """
     Collect what is missing of ``num_episodes`` episodes into ``directory``.
 
     :param split: which kind of scenes, one of SPLITS; a directory holds one kind only.
+    :param cameras: the main camera and further ones, of CAMERAS.
     :param on_progress: called with the number of episodes that are there.
     :returns: how many were made now.
-    :raises ValueError: if there is no such split.
-    :raises DatasetError: if the directory holds another split's episodes.
+    :raises ValueError: if there is no such split or camera.
+    :raises DatasetError: if the directory holds another split's or other cameras' episodes.
     """
     if split not in SPLITS:
         raise ValueError(f'no split is called {split!r}; choose from {", ".join(SPLITS)}')
-    _check_split(directory, split)
+    _check_cameras(cameras)
+    _check_directory(directory, split, cameras)
     return collect_files(
-        directory, partial(collect_episode, split=split), num_episodes=num_episodes, seed=seed,
-        workers=workers, on_progress=on_progress)
+        directory, partial(collect_episode, split=split, cameras=cameras),
+        num_episodes=num_episodes, seed=seed, workers=workers, on_progress=on_progress)
 
 
 def collect_files(directory: Path, make: Callable[[Path, int], None], *, num_episodes: int,
@@ -102,12 +113,20 @@ def collect_files(directory: Path, make: Callable[[Path, int], None], *, num_epi
     return len(missing)
 
 
-def _check_split(directory: Path, split: str) -> None:
-    """Refuse to mix: the names of the files do not tell the splits apart."""
+def _check_cameras(cameras: tuple[str, ...]) -> None:
+    unknown = [name for name in cameras if name not in CAMERAS]
+    if unknown or not cameras or len(set(cameras)) != len(cameras):
+        raise ValueError(f'cameras {list(cameras)} must be some of {", ".join(CAMERAS)}, each '
+                         'once, the main one first')
+
+
+def _check_directory(directory: Path, split: str, cameras: tuple[str, ...]) -> None:
+    """Refuse to mix: the names of the files tell neither splits nor cameras apart."""
     path = next(iter(sorted(directory.glob(EPISODE_GLOB))), None)
     if path is None:
         return
-    info = read_episode(path).info
+    episode = read_episode(path)
+    info = episode.info
     if 'robot' in info:
         raise DatasetError(f"{path} is of robot {info['robot']!r}, not of the SO-101; "
                            'give each robot a directory of its own')
@@ -115,24 +134,31 @@ def _check_split(directory: Path, split: str) -> None:
     if there != split:
         raise DatasetError(f'{path} is of the split {there!r}, not {split!r}; '
                            'give each split a directory of its own')
+    if episode.cameras != cameras:
+        raise DatasetError(f'{path} is of cameras {", ".join(episode.cameras)}, not of '
+                           f'{", ".join(cameras)}; give them a directory of their own')
 
 
-def collect_episode(path: Path, seed: int, split: str = 'id') -> None:
+def collect_episode(path: Path, seed: int, split: str = 'id',
+                    cameras: tuple[str, ...] = (FRONT_CAMERA,)) -> None:
     """Simulate one episode of play and write it."""
     cv2.setNumThreads(1)
-    write_episode(path, simulate_episode(seed, split=split))
+    write_episode(path, simulate_episode(seed, split=split, cameras=cameras))
 
 
 def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISODE_S,
+                     cameras: tuple[str, ...] = (FRONT_CAMERA,),
                      perturbation: Perturbation = NOTHING, perturbed_from_s: float = 0.0
                      ) -> Episode:
     """
     Simulate one episode of play: the same seed gives the same motion and pictures.
 
-    :param perturbation: what goes wrong with the pictures, and only with them.
+    :param cameras: the main camera and further ones, of CAMERAS.
+    :param perturbation: what goes wrong with the main camera's pictures, and only with them.
     :param perturbed_from_s: time of the first picture that it goes wrong with, s.
-    :raises ValueError: if there is no such split.
+    :raises ValueError: if there is no such split or camera.
     """
+    _check_cameras(cameras)
     scene, motion = sample_scene(seed, split), sample_motion(seed, split)
     sim = So101Simulation(scene)
     schedule = PlaySchedule(seed, sim, Play(seed, scene, motion), motion)
@@ -142,15 +168,19 @@ def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISOD
     if perturbation != NOTHING:
         info['perturbation'] = {**asdict(perturbation), 'from_s': perturbed_from_s}
     recording = Recording(
-        joint_names=JOINT_NAMES, hazard_kinds=HAZARD_KINDS[1:], camera_name=FRONT_CAMERA,
+        joint_names=JOINT_NAMES, hazard_kinds=HAZARD_KINDS[1:], camera_name=cameras[0],
         size_px=STORED_SIZE_PX, physics_s=TIMESTEP_S, joint_s=JOINT_PERIOD_S,
         frame_s=FRAME_PERIOD_S, duration_s=duration_s, after_hazard_s=AFTER_HAZARD_S)
-    with Camera(sim.model, FRONT_CAMERA) as camera:
+    with ExitStack() as stack:
+        main, *others = (stack.enter_context(Camera(sim.model, name)) for name in cameras)
+
         def draw() -> NDArray[np.uint8]:
             is_perturbed = sim.time_s > perturbed_from_s - TIMESTEP_S / 2
-            return camera.render(sim.data, perturbation if is_perturbed else NOTHING)
+            return main.render(sim.data, perturbation if is_perturbed else NOTHING)
 
-        return record_play(sim, schedule, recording, info=info, draw=draw)
+        extra = {name: partial(camera.render, sim.data)
+                 for name, camera in zip(cameras[1:], others, strict=True)}
+        return record_play(sim, schedule, recording, info=info, draw=draw, extra=extra)
 
 
 def preload() -> None:

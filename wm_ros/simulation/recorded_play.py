@@ -6,15 +6,16 @@ Let play drive any simulated robot and remember what happens as an episode.
 Letters: J joints, h w image.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_ros.data.episode import Episode, encode_frame
+from wm_ros.data.episode import CameraFrames, Episode, encode_frame
 from wm_ros.simulation.contacts import Contact
 from wm_ros.simulation.play import Move
 
@@ -93,7 +94,7 @@ class Recording:
 
     :param joint_names: J names.
     :param hazard_kinds: names of the hazard bits.
-    :param camera_name: the camera.
+    :param camera_name: the main camera.
     :param size_px: width and height of stored frames.
     :param physics_s: physics step, s.
     :param joint_s: period of joint samples, s.
@@ -114,12 +115,15 @@ class Recording:
 
 
 def record_play(sim: Simulation, schedule: 'PlaySchedule', recording: Recording, *,
-                draw: Callable[[], NDArray[np.uint8]], info: dict[str, object]) -> Episode:
+                draw: Callable[[], NDArray[np.uint8]], info: dict[str, object],
+                extra: Mapping[str, Callable[[], NDArray[np.uint8]]] = MappingProxyType({})
+                ) -> Episode:
     """
     Run one episode: the same simulation and play give the same motion and pictures.
 
     :param draw: returns what the camera sees now, RGB uint8 (h, w, 3).
     :param info: stored with the episode.
+    :param extra: the same as ``draw`` for each further camera; all draw the same moment.
     """
     log = EpisodeLog(sim, recording)
     per_joint, per_frame = (round(period / recording.physics_s)
@@ -131,6 +135,8 @@ def record_play(sim: Simulation, schedule: 'PlaySchedule', recording: Recording,
             log.add_joints()
         if step % per_frame == 0:
             log.add_frame(draw())
+            for name, draw_extra in extra.items():
+                log.add_frame(draw_extra(), name)
         if log.first_hazard_s is not None and (
                 sim.time_s > log.first_hazard_s + recording.after_hazard_s):
             break
@@ -174,7 +180,7 @@ class EpisodeLog:
         self.first_hazard_s: float | None = None
         self._joints: list[tuple[int, NDArray[np.float64], NDArray[np.float64],
                                  NDArray[np.float64], NDArray[np.float64], int, float]] = []
-        self._frames: list[tuple[int, bytes]] = []
+        self._frames: dict[str, list[tuple[int, bytes]]] = {recording.camera_name: []}
 
     def note_hazards(self) -> None:
         """Remember the hazards of this moment."""
@@ -191,10 +197,11 @@ class EpisodeLog:
                              sim.setpoint(), self._hazard, sim.clearance()))
         self._hazard = 0
 
-    def add_frame(self, image: NDArray[np.uint8]) -> None:
-        """Take a frame, RGB uint8 (h, w, 3) of any size."""
+    def add_frame(self, image: NDArray[np.uint8], camera: str = '') -> None:
+        """Take a frame of the main or another camera, RGB uint8 (h, w, 3) of any size."""
         small = cv2.resize(image, self._recording.size_px, interpolation=cv2.INTER_AREA)
-        self._frames.append((self._stamp_ns(), encode_frame(np.asarray(small, np.uint8))))
+        frames = self._frames.setdefault(camera or self._recording.camera_name, [])
+        frames.append((self._stamp_ns(), encode_frame(np.asarray(small, np.uint8))))
 
     def _stamp_ns(self) -> int:
         return round(self._sim.time_s * 1e6) * 1000
@@ -205,9 +212,13 @@ class EpisodeLog:
         positions, velocities, efforts, setpoints = (
             np.array(column, np.float32) for column in columns)
         known = not np.isnan(clearance).all()
+        main, *others = (CameraFrames(
+            frames=tuple(data for _, data in taken),
+            stamps_ns=np.array([stamp for stamp, _ in taken], np.int64))
+            for taken in self._frames.values())
         return Episode(
-            frames=tuple(data for _, data in self._frames),
-            frame_stamps_ns=np.array([stamp for stamp, _ in self._frames], np.int64),
+            frames=main.frames, frame_stamps_ns=main.stamps_ns,
+            extra_cameras=dict(zip([*self._frames][1:], others, strict=True)),
             joint_names=self._recording.joint_names,
             joint_stamps_ns=np.array(stamps, np.int64),
             positions=positions, velocities=velocities, efforts=efforts, setpoints=setpoints,

@@ -16,6 +16,8 @@ from wm_ros.verbs.shared import (
     progress_bar,
 )
 
+_MAIN_CAMERA = 'front'
+
 
 def collect(arguments: argparse.Namespace) -> None:
     """Collect play episodes in the simulation."""
@@ -30,7 +32,7 @@ def collect(arguments: argparse.Namespace) -> None:
 
 def _of_so101(arguments: argparse.Namespace) -> Any:
     from wm_ros.simulation.collect import collect as run
-    return partial(run, split=arguments.split)
+    return partial(run, split=arguments.split, cameras=arguments.cameras)
 
 
 def _of_robot(arguments: argparse.Namespace) -> Any:
@@ -38,7 +40,14 @@ def _of_robot(arguments: argparse.Namespace) -> Any:
     if arguments.split != 'id':
         raise ValueError(f'--split {arguments.split} exists for the SO-101 alone; leave it out '
                          'with --robot')
+    if arguments.cameras != (_MAIN_CAMERA,):
+        raise ValueError('--cameras exists for the SO-101 alone; the camera of another robot is '
+                         'the one that its file names')
     return partial(collect_robot, arguments.robot)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(','))
 
 
 def add_parser(verbs: Any) -> None:
@@ -50,6 +59,8 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--split', choices=('id', 'objects', 'appearance', 'dynamics'),
                         default='id', help='kind of scenes: as in training, or unlike it in one '
                         'way (default: %(default)s)')
+    parser.add_argument('--cameras', type=_names, default=(_MAIN_CAMERA,), metavar='NAMES',
+                        help='with commas, the main one first: front, wrist (default: front)')
     parser.add_argument('--robot', type=Path, help='YAML file of another robot than the SO-101, '
                         'such as config/robots/aloha.yaml')
     parser.add_argument('--out', type=Path, required=True, help='directory of episodes')
