@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tiny_checkpoint import make_episode
 
-from wm_ros.data.episode import write_episode
+from wm_ros.data.episode import CameraFrames, write_episode
+from wm_ros.errors import DatasetError
 from wm_ros.training.inferring import infer_config
 
 
@@ -41,3 +42,19 @@ def test_a_joint_that_stands_still_is_not_blown_up(episode_file):
     assert config.joint_std[2] == 0.005
     # Its velocity in the episode is a constant 0.6.
     assert config.velocity_std[2] == 0.01
+
+
+def test_further_cameras_must_be_in_the_episodes(tmp_path):
+    wrist = CameraFrames(frames=make_episode().frames, stamps_ns=make_episode().frame_stamps_ns)
+    paths = [tmp_path / f'episode_{number}.safetensors' for number in range(2)]
+    write_episode(paths[0], replace(make_episode(), extra_cameras={'wrist': wrist}))
+    write_episode(paths[1], make_episode())
+    sizes = {'image_height': 24, 'image_width': 24}
+    config = infer_config(paths[:1], extra_cameras=('wrist',), **sizes)
+    assert config.cameras == ('front', 'wrist')
+    assert config.picture_height == 48
+    # A camera that is there is not taken unless it is asked for.
+    assert infer_config(paths[:1], **sizes).cameras == ('front',)
+    with pytest.raises(DatasetError, match=r"cameras \['wrist'\] are not among the further "
+                                           r'cameras of .*episode_1\.safetensors, which has'):
+        infer_config(paths, extra_cameras=('wrist',), **sizes)

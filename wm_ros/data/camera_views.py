@@ -31,6 +31,21 @@ def nearest_frames(stamps: NDArray[np.int64], wanted: NDArray[np.int64], step_ns
     return nearest, good.all(axis=1)
 
 
+def check_cameras(episode: Episode, names: tuple[str, ...], what: str = 'the episode') -> None:
+    """
+    Refuse an episode that lacks further cameras of a model.
+
+    :param what: how to call the episode.
+    :raises DatasetError: naming the cameras.
+    """
+    missing = [name for name in names if name not in episode.extra_cameras]
+    if missing:
+        raise DatasetError(
+            f'cameras {missing} are not among the further cameras of {what}, which has '
+            f'{list(episode.cameras)}; collect or record it with them, or leave them out of '
+            'model.extra_cameras')
+
+
 def pair_cameras(episode: Episode, names: tuple[str, ...], step_ns: int
                  ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:
     """
@@ -41,12 +56,7 @@ def pair_cameras(episode: Episode, names: tuple[str, ...], step_ns: int
         them are within the slop, bool (F,).
     :raises DatasetError: if the episode has no such camera.
     """
-    missing = [name for name in names if name not in episode.extra_cameras]
-    if missing:
-        raise DatasetError(
-            f'cameras {missing} are not among the further cameras of the episode, which has '
-            f'{list(episode.cameras)}; collect or record it with them, or leave them out of '
-            'model.extra_cameras')
+    check_cameras(episode, names)
     pairs, good = {}, np.ones(len(episode.frames), np.bool_)
     for name in names:
         stamps = episode.extra_cameras[name].stamps_ns

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wm_ros.data.camera_views import check_cameras
 from wm_ros.data.episode import read_episode
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.geometry import Geometry
@@ -25,9 +26,17 @@ def split_episodes(paths: list[Path], holdout: int) -> tuple[list[Path], list[Pa
     return [p for i, p in enumerate(paths) if i % holdout], paths[::holdout]
 
 
-def infer_config(paths: list[Path], **sizes: int | float | str | Geometry | None) -> ModelConfig:
-    """Return a config with joints, camera and normalisation taken from up to 100 episodes."""
-    episodes = [read_episode(path) for path in paths[:: max(1, len(paths) // _MAX_EPISODES)]]
+def infer_config(paths: list[Path], **sizes: int | float | str | tuple[str, ...] | Geometry | None
+                 ) -> ModelConfig:
+    """
+    Return a config with joints, camera and normalisation taken from up to 100 episodes.
+
+    :param sizes: other fields of the config; ``extra_cameras`` must be in the episodes.
+    :raises DatasetError: naming the file, if a camera is not in it.
+    :raises ValueError: if sizes do not fit each other.
+    """
+    used = paths[:: max(1, len(paths) // _MAX_EPISODES)]
+    episodes = [read_episode(path) for path in used]
     first = episodes[0]
     positions = np.concatenate([episode.positions for episode in episodes])
     velocities = np.concatenate([episode.velocities for episode in episodes])
@@ -35,11 +44,14 @@ def infer_config(paths: list[Path], **sizes: int | float | str | Geometry | None
     def rounded(values: np.ndarray, least: float) -> tuple[float, ...]:
         return tuple(round(max(float(v), least), 4) for v in values)
 
-    return ModelConfig(
+    config = ModelConfig(
         joint_names=first.joint_names, camera_name=first.camera_name,
         joint_mean=rounded(positions.mean(0), -math.inf),
         joint_std=rounded(positions.std(0), _LEAST_STD),
         velocity_std=rounded(velocities.std(0), _LEAST_VELOCITY_STD), **sizes)  # type: ignore[arg-type]
+    for path, episode in zip(used, episodes, strict=True):
+        check_cameras(episode, config.extra_cameras, str(path))
+    return config
 
 
 def kept_config(config: ModelConfig, sizes: dict[str, Any]) -> ModelConfig:
