@@ -150,7 +150,7 @@ def test_memory_is_bounded(rate_ms):
         now = START + i * rate_ms * MS
         _add(history, now, now)
         _good_joints(history, now)
-    assert len(history._frames) <= 128
+    assert len(history._cameras[0]) <= 128
     assert len(history._joints) <= 512
 
 

@@ -11,6 +11,7 @@ class HistoryConfig:
     Limits of an ``ObservationHistory``.
 
     :param joint_names: J joints of the model, in its order.
+    :param cameras: names of the model's cameras, the main one first; they tell refusals apart.
     :param context_len: T frames that the model looks at.
     :param step_s: time between these frames, s.
     :param image_timeout_s: longest age of the newest frame, s.
@@ -23,6 +24,7 @@ class HistoryConfig:
     """
 
     joint_names: tuple[str, ...]
+    cameras: tuple[str, ...] = ('front',)
     context_len: int = 2
     step_s: float = 0.1
     image_timeout_s: float = 0.3
@@ -42,6 +44,8 @@ class HistoryConfig:
                              f'{self.step_s}, or one frame could serve two times')
         if not (self.max_future_s >= 0 and self.frozen_motion_rad >= 0):
             raise ValueError('max_future_s and frozen_motion_rad must not be negative')
+        if not self.cameras or len(set(self.cameras)) != len(self.cameras):
+            raise ValueError(f'cameras are {list(self.cameras)}; name at least one, each once')
         if self.context_len < 1 or self.frozen_frames < 2 or not self.joint_names:
             raise ValueError(f'context_len is {self.context_len} (at least 1), frozen_frames is '
                              f'{self.frozen_frames} (at least 2), '
