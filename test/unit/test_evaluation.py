@@ -96,6 +96,7 @@ def test_futures_are_compared_with_the_mean_and_with_what_came(tmp_path):
     # The last of eight futures is the truth; the others are noisier, so they have more edges.
     assert found.psnr_best_of_8 == [np.inf] * HORIZON
     assert found.psnr_mean_frame[0] < 25
+    assert found.sampler['psnr_best_of_8_gain'] == [np.inf] * HORIZON
     assert found.sampler['psnr_sampled'][0] < 60
     assert found.gradient_energy_ratio > 1
     # The mean frames are a fifth darker: their gradients are 0.8 of the real ones.
@@ -157,8 +158,9 @@ def test_a_robot_of_fourteen_joints_without_hazards_or_kinds(tmp_path):
     assert values['notes']['auroc_kinematic'] == 'the checkpoint has no kinematics-only classifier'
     assert len(values['sensitivity']['joints']) == 14
     assert values['uncertainty_earned_by'] == 'none'
-    for table in evaluation_tables(values):
-        assert all(len(row) == len(table.columns) for row in table.rows), table.title
+    for all_steps in (True, False):
+        for table in evaluation_tables(values, all_steps=all_steps):
+            assert all(len(row) == len(table.columns) for row in table.rows), table.title
 
 
 def test_the_classifier_without_a_camera_is_scored_where_there_is_one(tmp_path):

@@ -54,7 +54,7 @@ class EvaluationOptions:
     engine: str = 'onnxruntime'
     num_threads: int = 2
     sensitivity_windows: int = 600
-    sampler_windows: int = 100
+    sampler_windows: int = 200
     repeats: int = REPEATS
     with_strips: bool = False
 

@@ -65,9 +65,11 @@ class SampleScores:
         if self.has_sampler:
             found['psnr_sampled'] = _psnr(self.error[rows].mean(1))
             # The best future as a whole: not another one at each step.
-            best = self.error[rows].mean(2).argmin(1)
-            found[f'psnr_best_of_{self.error.shape[1]}'] = _psnr(
-                self.error[rows, best])
+            best = _psnr(self.error[rows, self.error[rows].mean(2).argmin(1)])
+            name = f'psnr_best_of_{self.error.shape[1]}'
+            found[name] = best
+            with np.errstate(invalid='ignore'):  # Both may be infinite, where nothing moves.
+                found[f'{name}_gain'] = best - found['psnr_mean_frame']
         return found
 
 

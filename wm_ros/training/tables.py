@@ -174,11 +174,15 @@ def sampler_table(values: Mapping[str, Any]) -> TextTable:
     rows = [(label, number(values[name]), interval(values, name)) for name, label in (
         ('gradient_energy_ratio', 'gradient energy, sampled / real'),
         ('gradient_energy_ratio_mean', 'gradient energy, mean frame / real'))]
+    step = _hazard_step(values)
     for name, label in (('psnr_best_of_8', 'PSNR of the best of 8 futures, dB'),
-                        ('psnr_mean_frame', 'PSNR of the mean frame, dB')):
-        each = values[name]
-        middle = None if each is None else each[_hazard_step(values)]
-        rows.append((label, number(middle, 2), ''))
+                        ('psnr_mean_frame', 'PSNR of the mean frame, dB'),
+                        ('sampler.psnr_best_of_8_gain', 'the first minus the second, dB')):
+        found = values['sampler'] if '.' in name else values
+        each, ends = found.get(name.removeprefix('sampler.')), values['ci95'].get(name)
+        if each is not None and ends is not None:
+            at_step = {'ci95': {name: [end[step] for end in ends]}}
+            rows.append((label, number(each[step], 2), interval(at_step, name, 2)))
     note = values['notes'].get('gradient_energy_ratio', '')
     return TextTable('Sampled futures', ('figure', 'value', '95 % interval'), rows,
                      f'{values["sampler"]["windows"]} windows, at 0.8 s. {note}')

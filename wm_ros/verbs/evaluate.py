@@ -69,7 +69,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--report', type=Path, help='write a self-contained HTML report there')
     parser.add_argument('--sensitivity-windows', type=positive, default=600,
                         help='windows scored again with other actions (default: %(default)s)')
-    parser.add_argument('--sampler-windows', type=positive, default=100,
+    parser.add_argument('--sampler-windows', type=positive, default=200,
                         help='windows whose futures are sampled (default: %(default)s)')
     parser.add_argument('--bootstrap', type=positive, default=500,
                         help='draws behind each interval (default: %(default)s)')
