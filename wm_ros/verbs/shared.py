@@ -1,11 +1,10 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What several verbs need: options, settings from files, progress."""
+"""What several verbs need: options and progress."""
 
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -39,36 +38,6 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def add_workers_option(parser: argparse.ArgumentParser) -> None:
     """Add the number of processes."""
     parser.add_argument('--workers', type=positive, default=os.cpu_count() or 1)
-
-
-def read_settings(arguments: argparse.Namespace, kind: type[Any]) -> Any:
-    """Return settings from --config, then --steps, then --set; unknown keys are errors."""
-    import yaml
-    values = read_yaml(arguments.config) if arguments.config else {}
-    if arguments.steps is not None:
-        values['steps'] = arguments.steps
-    for item in arguments.sets:
-        key, found, text = item.partition('=')
-        if not found:
-            raise ValueError(f'--set {item!r} must be KEY=VALUE')
-        values[key] = yaml.safe_load(text)
-    known = {item.name for item in fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f'{unknown} are no training settings; there are {sorted(known)}')
-    return kind(**values)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file."""
-    import yaml
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not YAML: {error}') from error
-    if not isinstance(loaded, dict):
-        raise ValueError(f'{path} must hold keys and values')
-    return loaded
 
 
 def check_writable(path: Path | None, option: str = '--json') -> None:
