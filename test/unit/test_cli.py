@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: exit codes, one clear line, nothing half-written."""
 
+import argparse
+
 import pytest
 
+# First of all: it chooses how MuJoCo draws where there is no display.
+import wm_ros.simulation  # noqa: F401
 from wm_ros.cli import main
 
 
@@ -67,3 +71,27 @@ def test_a_json_path_without_its_directory_is_refused_before_work(capsys, tmp_pa
     code, error = run(capsys, 'demo', '--json', str(tmp_path / 'no' / 'out.json'))
     assert code == 2
     assert 'there is no directory' in error
+
+
+def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_path):
+    pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
+    from wm_ros.simulation import collect
+    from wm_ros.verbs.evaluate import held_out_episodes
+    calls = []
+
+    def make(directory, **settings):
+        calls.append((directory, settings.pop('on_progress') is not None, settings))
+        directory.mkdir(parents=True)
+        for index in range(3):
+            (directory / f'episode_00000000{index}.safetensors').touch()
+        return 3
+
+    monkeypatch.setattr(collect, 'collect', make)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    found = held_out_episodes(argparse.Namespace(
+        data=None, split='objects', seed=5, episodes=2, workers=1))
+    directory = tmp_path / 'wm_ros' / 'episodes' / 'objects-5'
+    assert calls == [(directory, True, {
+        'num_episodes': 2, 'seed': 5, 'workers': 1, 'split': 'objects', 'cameras': ('front',)})]
+    assert [path.name for path in found] == [
+        'episode_000000000.safetensors', 'episode_000000001.safetensors']

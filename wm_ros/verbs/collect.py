@@ -21,18 +21,29 @@ _MAIN_CAMERA = 'front'
 
 def collect(arguments: argparse.Namespace) -> None:
     """Collect play episodes in the simulation."""
-    run = _of_robot(arguments) if arguments.robot else _of_so101(arguments)
+    run = _of_robot(arguments) if arguments.robot else _of_so101(
+        arguments.split, arguments.cameras)
+    _collect(run, arguments.out, episodes=arguments.episodes, seed=arguments.seed,
+             workers=arguments.workers)
+
+
+def collect_split(directory: Path, split: str, *, episodes: int, seed: int, workers: int) -> None:
+    """Collect what is missing of a split of the SO-101's scenes, for verbs that measure on it."""
+    _collect(_of_so101(split, (_MAIN_CAMERA,)), directory, episodes=episodes, seed=seed,
+             workers=workers)
+
+
+def _collect(run: Any, directory: Path, *, episodes: int, seed: int, workers: int) -> None:
     with progress_bar() as progress:
-        task = progress.add_task('episodes', total=arguments.episodes)
-        made = run(arguments.out, num_episodes=arguments.episodes, seed=arguments.seed,
-                   workers=arguments.workers,
+        task = progress.add_task('episodes', total=episodes)
+        made = run(directory, num_episodes=episodes, seed=seed, workers=workers,
                    on_progress=lambda done: progress.update(task, completed=done))
-    console.print(f'{arguments.episodes} episodes in {arguments.out}, {made} of them new')
+    console.print(f'{episodes} episodes in {directory}, {made} of them new')
 
 
-def _of_so101(arguments: argparse.Namespace) -> Any:
+def _of_so101(split: str, cameras: tuple[str, ...]) -> Any:
     from wm_ros.simulation.collect import collect as run
-    return partial(run, split=arguments.split, cameras=arguments.cameras)
+    return partial(run, split=split, cameras=cameras)
 
 
 def _of_robot(arguments: argparse.Namespace) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
-from wm_ros.verbs.collect import collect
+from wm_ros.verbs.collect import collect_split
 from wm_ros.verbs.shared import (
     add_model_options,
     add_verb,
@@ -85,9 +85,8 @@ def held_out_episodes(arguments: argparse.Namespace) -> list[Path]:
     from wm_ros.data.episode import list_episodes
     directory = arguments.data or episode_cache(arguments.split, arguments.seed)
     if arguments.data is None:
-        collect(argparse.Namespace(episodes=arguments.episodes, seed=arguments.seed,
-                                   split=arguments.split, robot=None, out=directory,
-                                   workers=arguments.workers))
+        collect_split(directory, arguments.split, episodes=arguments.episodes,
+                      seed=arguments.seed, workers=arguments.workers)
     return list_episodes(directory)[:arguments.episodes]
 
 
