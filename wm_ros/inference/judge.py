@@ -13,11 +13,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_ros.calibration.drift_reference import DriftReference, read_reference
 from wm_ros.datatypes import ActionChunk, Decision, Observation, Prediction, Reason, Verdict
-from wm_ros.errors import EngineError
+from wm_ros.errors import CheckpointError, EngineError
 from wm_ros.inference.actions import joint_columns, model_actions
-from wm_ros.inference.checkpoint import Checkpoint, load_checkpoint
+from wm_ros.inference.checkpoint import (
+    DRIFT_FILE,
+    SELF_TEST_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    load_checkpoint,
+)
 from wm_ros.inference.engine import CheckInput, CheckOutput, Engine, make_engine
+from wm_ros.inference.self_test import Sensitivity, measure_sensitivity, read_self_test
 
 VERDICT_TTL_S = 0.3
 
@@ -57,6 +65,34 @@ class Judge:
     def is_calibrated(self) -> bool:
         """Say whether the checkpoint has thresholds; without them it may run in shadow only."""
         return self.checkpoint.calibration is not None
+
+    def drift_reference(self) -> DriftReference | None:
+        """
+        Return what a drift test compares with, or None where the checkpoint has nothing.
+
+        :raises CalibrationError: if it cannot be read.
+        :raises CheckpointError: if it belongs to other weights.
+        """
+        path = self.checkpoint.optional(DRIFT_FILE)
+        if path is None:
+            return None
+        reference = read_reference(path)
+        if reference.weights_sha256 != self.checkpoint.sha256[WEIGHTS_FILE]:
+            raise CheckpointError(f'{path} belongs to other weights; calibrate this checkpoint '
+                                  "again with 'wm-ros calibrate'")
+        return reference
+
+    def sensitivity(self) -> Sensitivity | None:
+        """
+        Run the stored observations, or return None where the checkpoint has none.
+
+        :raises CheckpointError: if they cannot be read or do not fit the model.
+        :raises EngineError: if the engine broke.
+        """
+        path = self.checkpoint.optional(SELF_TEST_FILE)
+        if path is None:
+            return None
+        return measure_sensitivity(read_self_test(path, self.config), self.engine)
 
     def warm_up(self) -> None:
         """Run the engine once, so that the first real check is not the slow one."""

@@ -12,6 +12,7 @@ from wm_ros.inference.checkpoint import (
     BASELINE_FILE,
     CALIBRATION_FILE,
     CONFIG_FILE,
+    DRIFT_FILE,
     WEIGHTS_FILE,
     write_json,
     write_manifest,
@@ -32,7 +33,8 @@ def write_checkpoint(model: WorldModel, windows: Windows, config: ModelConfig, o
     Thresholds of other weights are removed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / CALIBRATION_FILE).unlink(missing_ok=True)
+    for name in (CALIBRATION_FILE, DRIFT_FILE):
+        (out / name).unlink(missing_ok=True)
     save_model(out / WEIGHTS_FILE, model)
     export_graphs(model, out)
     write_json(out / CONFIG_FILE, config_to_dict(config))

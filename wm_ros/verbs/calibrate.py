@@ -90,9 +90,10 @@ def _choose(arguments: argparse.Namespace, checkpoint: Path) -> None:
         alpha_miss=arguments.alpha_miss, alpha_veto=arguments.alpha_veto,
         confidence=_confidence(arguments), must_be_proven=arguments.confidence is not None,
         method=arguments.method)
+    paths = held_out_episodes(arguments)
     with progress_bar() as progress:
         result = calibrate_checkpoint(
-            checkpoint, held_out_episodes(arguments), promise, engine=arguments.engine,
+            checkpoint, paths, promise, engine=arguments.engine,
             num_threads=arguments.threads, on_progress=stages(progress))
     table = Table('figure', 'value', title='calibration')
     for item in fields(result):
@@ -103,6 +104,25 @@ def _choose(arguments: argparse.Namespace, checkpoint: Path) -> None:
         console.print(line)
     if arguments.json:
         write_json(arguments.json, calibration_to_dict(result))
+    _write_self_trust(arguments, checkpoint, paths, result.data_sha256)
+
+
+def _write_self_trust(arguments: argparse.Namespace, checkpoint: Path, paths: list[Path],
+                      data_sha256: str) -> None:
+    """Store what the running predictor needs to distrust itself; too few episodes are no error."""
+    from wm_ros.training.self_trust import write_self_trust
+    with progress_bar() as progress:
+        report = stages(progress)
+        try:
+            found = write_self_trust(
+                checkpoint, paths, data_sha256=data_sha256, engine=arguments.engine,
+                num_threads=arguments.threads,
+                on_progress=lambda done: report('self-trust', done, len(paths)))
+        except CalibrationError as error:
+            console.print(f'No drift monitor: {error}.')
+            return
+    console.print(f'Drift reference: {len(found.novelty_scores)} episodes by their pictures, '
+                  f'{len(found.error_scores)} by predictions of step {found.step + 1}.')
 
 
 def _statements(result: 'Calibration') -> list[str]:
