@@ -25,7 +25,7 @@ from wm_ros.world_model.flow import flow_pair, integrate  # noqa: E402
 from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
 from wm_ros.world_model.hazard import happened_by  # noqa: E402
 from wm_ros.world_model.model import rollout  # noqa: E402
-from wm_ros.world_model.splat import LOOK_DIM, GeometricSplat  # noqa: E402
+from wm_ros.world_model.splat import LOOK_DIM, GeometricSplat, warp  # noqa: E402
 
 
 def test_shapes():
@@ -38,7 +38,8 @@ def test_shapes():
     assert made.joints.shape == (2, 7, 5)
     assert made.latents.shape == (2, 7, 15, 32)
     assert made.questions is None
-    frame = model.decode(made.latents[:, 3], made.condition[:, 3], made.joints[:, 3], context)
+    frame = model.decode(made.latents[:, 3], made.condition[:, 3], made.joints[:, 3], positions,
+                         context)
     assert frame.shape == (2, 3, 48, 80)
 
 
@@ -95,7 +96,8 @@ def test_a_closed_mask_shows_the_last_frame():
         model.decoder.out.bias.fill_(-60.0)
         context = model.encode(images)
         made = model.predict(context, positions, velocities, actions)
-        frame = model.decode(made.latents[:, 0], made.condition[:, 0], made.joints[:, 0], context)
+        frame = model.decode(made.latents[:, 0], made.condition[:, 0], made.joints[:, 0],
+                             positions, context)
     torch.testing.assert_close(frame, images[:, -1])
 
 
@@ -128,7 +130,8 @@ def test_two_cameras_are_one_tall_picture():
     tall = torch.cat([images, images.flip(4)], dim=3)
     context = model.encode(tall)
     made = model.predict(context, positions, velocities, actions)
-    frame = model.decode(made.latents[:, 0], made.condition[:, 0], made.joints[:, 0], context)
+    frame = model.decode(made.latents[:, 0], made.condition[:, 0], made.joints[:, 0], positions,
+                         context)
     assert made.latents.shape == (2, 7, 30, 32)
     assert frame.shape == (2, 3, 96, 80)
 
@@ -140,7 +143,8 @@ def test_a_rollout_of_one_pass_is_the_prediction_and_goes_on_beyond_the_horizon(
         frames, joints = rollout(model, images, positions, velocities, actions, stride=7)
         context = model.encode(images)
         made = model.predict(context, positions, velocities, actions)
-        last = model.decode(made.latents[:, 6], made.condition[:, 6], made.joints[:, 6], context)
+        last = model.decode(made.latents[:, 6], made.condition[:, 6], made.joints[:, 6], positions,
+                         context)
         longer, _ = rollout(model, images, positions, velocities, actions.repeat(1, 2, 1)[:, :9],
                             stride=2)
     torch.testing.assert_close(joints, made.joints)
@@ -222,6 +226,28 @@ def test_the_arm_is_drawn_where_the_camera_sees_it():
     right, left = int(column), 59 - int(column)
     assert there[0, 17:19, right].max() > 0.3 > there[0, 17:19, left].max() + 0.29
     assert there[1, 17:19, left].max() > 0.3 > there[1, 17:19, right].max() + 0.29
+
+
+def test_what_moves_with_the_arm_is_taken_from_where_it_was():
+    splat = GeometricSplat(Arm(make_geometry(), aspect=5 / 3))
+    before, after = torch.zeros(1, 3), torch.zeros(1, 3)
+    # A quarter turn of the shoulder: the elbow's point goes from x = 0.3 to y = 0.3.
+    after[0, 0] = np.pi / 2
+    _, back = splat.draw(after, before, torch.zeros(1, 3), (36, 60), width=0.8)
+    arm = splat.arm
+    now, _ = arm.project(arm.points(after)[0], torch.zeros(1, 3))
+    then, _ = arm.project(arm.points(before)[0], torch.zeros(1, 3))
+    column = int((float(now[0, 1, 0]) + 1) / 2 * 60)
+    row = int((float(now[0, 1, 1]) + 1) / 2 * 36)
+    torch.testing.assert_close(back[0, :, row, column], (then - now)[0, 1], atol=0.02, rtol=0)
+    # One bright pixel where the point was is found where the point is now.
+    picture = torch.zeros(1, 1, 144, 240)
+    there = (int((float(then[0, 1, 1]) + 1) / 2 * 144), int((float(then[0, 1, 0]) + 1) / 2 * 240))
+    picture[0, 0, there[0] - 2:there[0] + 3, there[1] - 2:there[1] + 3] = 1.0
+    moved = warp(picture, back, 4)[0, 0]
+    assert float(moved[4 * row:4 * row + 4, 4 * column:4 * column + 4].max()) > 0.9
+    _, still = splat.draw(after, after, torch.zeros(1, 3), (36, 60), width=0.8)
+    assert float(still.abs().max()) < 1e-6
 
 
 def test_geometry_round_trips_and_refuses_what_does_not_fit():

@@ -30,6 +30,7 @@ class Latents(NamedTuple):
     :param latents: (H, N, D).
     :param condition: (H, D).
     :param joints: (H, J).
+    :param before: measured joints, (1, J).
     """
 
     tokens: Any
@@ -39,6 +40,7 @@ class Latents(NamedTuple):
     latents: Any
     condition: Any
     joints: Any
+    before: Any
 
 
 class GraphEngine(ABC):
@@ -99,7 +101,8 @@ class GraphEngine(ABC):
         predicted = self._to_numpy(joints)
         return [CheckOutput(risk[i], spread[i], predicted[i], Latents(
             tokens[i:i + 1], detail[i:i + 1], last[i:i + 1], camera[i:i + 1],
-            latents[i], condition[i], joints[i])) for i in range(count)]
+            latents[i], condition[i], joints[i],
+            gathered['positions'][i:i + 1])) for i in range(count)]
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
@@ -138,8 +141,8 @@ class GraphEngine(ABC):
     def _frame(self, made: Latents, step: int, residual: Any) -> NDArray[np.uint8]:
         inputs = {
             'latents': made.latents[step:step + 1], 'condition': made.condition[step:step + 1],
-            'joints': made.joints[step:step + 1], 'detail': made.detail, 'last': made.last,
-            'camera': made.camera}
+            'joints': made.joints[step:step + 1], 'before': made.before,
+            'detail': made.detail, 'last': made.last, 'camera': made.camera}
         if self._config.residual_dim:
             inputs['residual'] = residual
         frame: NDArray[np.uint8] = self._to_numpy(self._run('decode', inputs)[0])[0]

@@ -54,19 +54,21 @@ class DecodeGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, latents: Tensor, condition: Tensor, joints: Tensor, detail: Tensor,
-                last: Tensor, camera: Tensor, residual: Tensor | None = None) -> Tensor:
+    def forward(self, latents: Tensor, condition: Tensor, joints: Tensor, before: Tensor,
+                detail: Tensor, last: Tensor, camera: Tensor, residual: Tensor | None = None
+                ) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
         :param condition: float32 (B, D).
         :param joints: float32 (B, J), rad.
+        :param before: at the newest frame, float32 (B, J), rad.
         :param residual: float32 (B, N, R); zeros for the mean frame.
         :returns: RGB uint8 (B, h, w, 3).
         """
         context = Context(latents, detail, last, camera)
-        frame = self.model.decode(latents, condition, joints, context, residual)
+        frame = self.model.decode(latents, condition, joints, before, context, residual)
         return (frame.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -122,7 +124,8 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
             'actions': normal(config.horizon, config.num_joints)},
         'decode': {
             'latents': normal(num_tokens, config.dim), 'condition': normal(config.dim),
-            'joints': normal(config.num_joints), 'detail': detail,
+            'joints': normal(config.num_joints), 'before': normal(config.num_joints),
+            'detail': detail,
             'last': normal(3, height, width).sigmoid(), 'camera': camera}}
     if config.residual_dim:
         residual = normal(num_tokens, config.residual_dim)

@@ -146,7 +146,7 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     noise = torch.randn(2, *mean.shape, generator=generator).to(mean.device)
     residual = mean + noise[0] * (0.5 * spread).exp()
     frames = model.decode(latents, made.condition[rows, steps],
-                          made.joints[rows, steps].detach(), part, residual)
+                          made.joints[rows, steps].detach(), batch.positions[rows], part, residual)
     sharp = frame_loss(frames, targets, part.last, config.moving_weight)
     kl = 0.5 * (mean.square() + spread.exp() - 1 - spread).mean()
     # Some learn without the action.
@@ -190,7 +190,8 @@ def _decode(model: WorldModel, batch: Batch, context: Context, made: Consequence
     return model.decode(
         made.latents[rows, batch.steps].flatten(0, 1),
         made.condition[rows, batch.steps].flatten(0, 1),
-        made.joints[rows, batch.steps].detach().flatten(0, 1), repeated)
+        made.joints[rows, batch.steps].detach().flatten(0, 1),
+        batch.positions.repeat_interleave(count, 0), repeated)
 
 
 def _camera_loss(model: WorldModel, context: Context, batch: Batch) -> Tensor:

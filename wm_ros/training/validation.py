@@ -83,7 +83,7 @@ def _frames(model: WorldModel, windows: Windows, index: NDArray[np.int64],
     positions, velocities, actions = _joints(windows, index, device)
     made = model.predict(context, positions, velocities, actions)
     drawn = model.decode(made.latents[:, -1], made.condition[:, -1], made.joints[:, -1],
-                         context)
+                         positions, context)
     predicted = (drawn.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype(np.uint8)
     truth = windows.frames[windows.future[index, -1]]
     return np.concatenate([np.concatenate(list(part), axis=1) for part in (truth, predicted)])

@@ -22,8 +22,9 @@ class Decoder(nn.Module):
     """
     Latents to frames, composed over the newest frame.
 
-    The decoder draws new pixels and a mask that says where they go, so that a still background
-    is the camera's own picture. Without a residual it draws the mean of what may be seen.
+    What moves with the arm is taken from where it was, what is still stays the camera's own
+    picture, and new pixels are drawn where neither will do; two masks say where each goes.
+    Without a residual it draws the mean of what may be seen.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -31,34 +32,43 @@ class Decoder(nn.Module):
         self.config = config
         fine, middle = config.detail_dim, config.middle_dim
         self.up = nn.Linear(config.dim + config.residual_dim, _UP_DIM * config.token_stride ** 2)
-        self.join = nn.Conv2d(fine + NUM_CHANNELS + _UP_DIM, fine, 1)
+        moved = 3 * config.patch_px ** 2 if config.geometry is not None else 0
+        self.join = nn.Conv2d(fine + NUM_CHANNELS + _UP_DIM + moved, fine, 1)
         self.to_middle = nn.Conv2d(fine, middle, 3, padding=1, stride=2)
         self.middle = ResidualConv(middle)
         self.from_middle = nn.Conv2d(middle, fine, 1)
         self.refine = ResidualConv(fine)
         self.norm = nn.GroupNorm(8, fine)
-        self.out = nn.Conv2d(fine, 4 * config.patch_px ** 2, 3, padding=1)
+        self.out = nn.Conv2d(fine, 5 * config.patch_px ** 2, 3, padding=1)
 
-    def forward(self, latents: Tensor, residual: Tensor, maps: Tensor, context: Context
-                ) -> Tensor:
+    def forward(self, latents: Tensor, residual: Tensor, maps: Tensor, moved: Tensor | None,
+                context: Context) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
         :param residual: float32 (B, N, R); zeros for the mean frame.
         :param maps: where the arm will be, float32 (B, C, h / patch, w / patch).
+        :param moved: the newest frame moved along with the arm, float32 (B, 3, h, w); None where
+            the arm's geometry is not known.
         :returns: RGB float32 (B, 3, h, w) in [0, 1].
         """
         spread = self.up(torch.cat([latents, residual], -1)).transpose(1, 2)
         spread = F.pixel_shuffle(spread.reshape(latents.shape[0], -1, *self.config.grid),
                                  self.config.token_stride)
-        fine = F.silu(self.join(torch.cat([context.detail, maps, spread], 1)))
+        known = [context.detail, maps, spread]
+        if moved is not None:
+            known.append(F.pixel_unshuffle(moved * 2 - 1, self.config.patch_px))
+        fine = F.silu(self.join(torch.cat(known, 1)))
         middle = self.middle(self.to_middle(fine))
         back = F.interpolate(self.from_middle(F.silu(middle)), scale_factor=2, mode='nearest')
         fine = self.refine(fine + back)
         drawn = F.pixel_shuffle(self.out(F.silu(self.norm(fine))), self.config.patch_px)
-        colour, mask = drawn[:, :3].sigmoid(), (drawn[:, 3:] - 1.0).sigmoid()
-        return mask * colour + (1 - mask) * context.last
+        colour, mask = drawn[:, :3].sigmoid(), (drawn[:, 3:4] - 1.0).sigmoid()
+        kept = context.last
+        if moved is not None:
+            kept = kept + (drawn[:, 4:] - 1.0).sigmoid() * (moved - kept)
+        return mask * colour + (1 - mask) * kept
 
 
 class ResidualEncoder(nn.Module):

@@ -24,7 +24,7 @@ from wm_ros.world_model.dynamics import Dynamics
 from wm_ros.world_model.encoder import Context, Encoder
 from wm_ros.world_model.flow import Flow
 from wm_ros.world_model.hazard import LatentHead, Questions, ReachHead, happened_by
-from wm_ros.world_model.splat import GeometricSplat, LearnedSplat
+from wm_ros.world_model.splat import GeometricSplat, LearnedSplat, warp
 
 # Widths of a point of the arm on the fine grid and on the grid of tokens, in cells.
 _FINE_WIDTH, _COARSE_WIDTH = 0.8, 0.5
@@ -113,14 +113,15 @@ class WorldModel(nn.Module):
             batch, horizon, context.tokens.shape[1], self.dynamics.place.in_features)
         return self.dynamics(context.tokens, nothing, maps)
 
-    def decode(self, latents: Tensor, condition: Tensor, joints: Tensor, context: Context,
-               residual: Tensor | None = None) -> Tensor:
+    def decode(self, latents: Tensor, condition: Tensor, joints: Tensor, before: Tensor,
+               context: Context, residual: Tensor | None = None) -> Tensor:
         """
         Decode one step for each context.
 
         :param latents: of the step, float32 (B, N, D).
         :param condition: of the step, float32 (B, D).
         :param joints: predicted for the step, float32 (B, J), rad.
+        :param before: measured at the newest frame, float32 (B, J), rad.
         :param residual: sampled, float32 (B, N, R); the mean frame is decoded if None.
         :returns: RGB float32 (B, 3, h, w) in [0, 1].
         """
@@ -128,10 +129,12 @@ class WorldModel(nn.Module):
             residual = latents.new_zeros(*latents.shape[:2], self.config.residual_dim)
         grid = self.config.detail_grid
         if isinstance(self.splat, GeometricSplat):
-            maps = self.splat(joints, context.camera, grid, width=_FINE_WIDTH, coarser=2)
+            maps, back = self.splat.draw(joints, before, context.camera, grid, width=_FINE_WIDTH,
+                                         coarser=2)
+            moved = warp(context.last, back, self.config.patch_px)
         else:
-            maps = self.splat(condition, grid)
-        return self.decoder(latents, residual, maps, context)
+            maps, moved = self.splat(condition, grid), None
+        return self.decoder(latents, residual, maps, moved, context)
 
     def _coarse_maps(self, condition: Tensor, joints: Tensor, context: Context) -> Tensor:
         """Return maps of all steps on the grid of tokens, float32 (B, H, N, channels)."""
@@ -175,7 +178,8 @@ def rollout(model: WorldModel, images: Tensor, positions: Tensor, velocities: Te
         made = model.predict(context, positions, velocities, chunk)
         for step in range(min(stride, actions.shape[1] - begin)):
             frames.append(model.decode(
-                made.latents[:, step], made.condition[:, step], made.joints[:, step], context))
+                made.latents[:, step], made.condition[:, step], made.joints[:, step], positions,
+                context))
             joints.append(made.joints[:, step])
             images = torch.cat([images[:, 1:], frames[-1][:, None]], 1)
         last = joints[-2] if len(joints) > 1 else positions

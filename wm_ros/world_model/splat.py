@@ -42,14 +42,25 @@ class GeometricSplat(nn.Module):
     def forward(self, joints: Tensor, camera: Tensor, grid: tuple[int, int], *, width: float,
                 coarser: int = 1) -> Tensor:
         """
-        Draw the maps.
+        Draw the maps, see ``draw``.
+
+        :returns: float32 (B, NUM_CHANNELS, R, K).
+        """
+        return self.draw(joints, None, camera, grid, width=width, coarser=coarser)[0]
+
+    def draw(self, joints: Tensor, before: Tensor | None, camera: Tensor, grid: tuple[int, int],
+             *, width: float, coarser: int = 1) -> tuple[Tensor, Tensor]:
+        """
+        Draw the maps, and where in an earlier picture each cell of the arm was.
 
         :param joints: float32 (B, J), rad.
+        :param before: the same at the earlier picture; no motion if None.
         :param camera: turn of the camera, float32 (B, 3), rad.
         :param grid: R, K.
         :param width: of a point, in cells.
         :param coarser: how many cells share what is drawn below the arm, which is smooth.
-        :returns: float32 (B, NUM_CHANNELS, R, K).
+        :returns: maps float32 (B, NUM_CHANNELS, R, K), and the way from each cell back to its
+            earlier place, (x, y) as ``grid_sample`` counts, float32 (B, 2, R, K).
         """
         points, turns = self.arm.points(joints)
         rows, columns = grid
@@ -57,7 +68,8 @@ class GeometricSplat(nn.Module):
         look = torch.tanh(self.look + self.turn(turns))
         near = self._weights(place, grid, width)
         front = near * torch.exp((depth.amin(1, keepdim=True) - depth) / _HIDING_M)[:, None]
-        seen = (front @ look) / (front.sum(-1, keepdim=True) + 1e-4)
+        total = front.sum(-1, keepdim=True)
+        seen = (front @ look) / (total + 1e-4)
         there = 1 - torch.exp(-near.sum(-1, keepdim=True))
         below = torch.cat([points[..., :2], torch.zeros_like(points[..., 2:])], -1)
         foot, _ = self.arm.project(below, camera)
@@ -71,7 +83,12 @@ class GeometricSplat(nn.Module):
             cast = F.interpolate(cast, scale_factor=coarser, mode='nearest')
         drawn = torch.cat([seen * there, there], -1).transpose(1, 2).reshape(
             -1, LOOK_DIM + 1, rows, columns)
-        return torch.cat([drawn, cast], 1)
+        maps = torch.cat([drawn, cast], 1)
+        if before is None:
+            return maps, torch.zeros_like(maps[:, :2])
+        came_from, _ = self.arm.project(self.arm.points(before)[0], camera)
+        back = (front @ (came_from - place)) / (total + 1e-6)
+        return maps, back.transpose(1, 2).reshape(-1, 2, rows, columns)
 
     def _weights(self, place: Tensor, grid: tuple[int, int], width: float) -> Tensor:
         """Return how near each point is to each cell, float32 (B, R K, P) in [0, 1]."""
@@ -84,6 +101,25 @@ class GeometricSplat(nn.Module):
         down = torch.exp(-0.5 * ((row[:, None] - place[:, None, :, 1]) * scale_y).square())
         across = torch.exp(-0.5 * ((column[:, None] - place[:, None, :, 0]) * scale_x).square())
         return (down[:, :, None] * across[:, None]).flatten(1, 2)
+
+
+def warp(picture: Tensor, back: Tensor, scale: int) -> Tensor:
+    """
+    Return a picture whose pixels are taken from where they came from.
+
+    :param picture: float32 (B, C, h, w).
+    :param back: way to the earlier place, float32 (B, 2, R, K), made smooth between cells.
+    :param scale: edge of a cell, px.
+    """
+    height, width = picture.shape[-2:]
+    fine = F.interpolate(back, scale_factor=scale, mode='bilinear', align_corners=False)
+    device = picture.device
+    row = (torch.arange(height, device=device) + 0.5) * (2 / height) - 1
+    column = (torch.arange(width, device=device) + 0.5) * (2 / width) - 1
+    x = fine[:, 0] + column
+    y = fine[:, 1] + row[:, None]
+    return F.grid_sample(picture, torch.stack([x, y], -1), mode='bilinear',
+                         padding_mode='border', align_corners=False)
 
 
 class LearnedSplat(nn.Module):
