@@ -139,18 +139,21 @@ def test_clustering_keeps_the_outline():
 
 def test_the_geometry_file_describes_the_simulated_arm():
     torch = pytest.importorskip('torch', reason="needs the train extra: 'wm_ros[train]'")
-    from wm_ros.world_model.pose_map import GeometricPoseMap
+    from wm_ros.world_model.arm import Arm
     path = Path(__file__).resolve().parents[2] / 'config' / 'so101_geometry.json'
     geometry = geometry_from_dict(json.loads(path.read_text()))
     assert geometry == so101_geometry()
     sim = So101Simulation(EMPTY)
     pose = np.array([0.4, -0.3, 0.5, 0.2, -0.6, 0.7])
     sim.place(pose)
-    joints = torch.tensor(pose, dtype=torch.float32)[None, None]
-    found = GeometricPoseMap(geometry, (18, 24)).arm_points(joints)[0, 0].numpy()
+    arm = Arm(geometry, aspect=4 / 3)
+    found, turns = (part.numpy() for part in arm.points(torch.tensor(pose, dtype=torch.float32)))
     bodies = [int(sim.model.joint(name).bodyid[0]) for name in JOINT_NAMES]
-    for point, link, local in zip(found, geometry.point_links, geometry.points, strict=True):
+    for point, turn, link, local in zip(
+            found, turns, geometry.point_links, geometry.points, strict=True):
         body = bodies[link]
+        np.testing.assert_allclose(
+            turn.reshape(3, 2), sim.data.xmat[body].reshape(3, 3)[:, :2], atol=1e-5)
         place = sim.data.xpos[body] + sim.data.xmat[body].reshape(3, 3) @ np.array(local)
         np.testing.assert_allclose(point, place, atol=1e-5)
 

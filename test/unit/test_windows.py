@@ -119,14 +119,17 @@ def test_clearance_and_obstacles_are_known_only_where_recorded():
     assert np.isnan(plain.obstacles).all()
     episode = make_episode(hazard_at=0.9)
     scene = {'objects': [
-        {'shape': 'box', 'size': (0.02, 0.02, 0.05), 'position': (0.2, 0.1)},
-        {'shape': 'capsule', 'size': (0.02, 0.03, 0.0), 'position': (0.3, -0.1)}]}
+        {'shape': 'box', 'size': (0.02, 0.02, 0.05), 'position': (0.2, 0.1),
+         'yaw_rad': 0.5},
+        {'shape': 'capsule', 'size': (0.02, 0.03, 0.0), 'position': (0.3, -0.1),
+         'yaw_rad': -0.2}]}
     clearance = np.linspace(1, 0, len(episode.hazards)).astype(np.float32)
     known = cut_windows(dataclasses.replace(
         episode, clearance=clearance, info={'scene': scene}), tiny_config())
     # Step 1 of the first window ends at 0.2 s, sample 10 of 95.
     assert known.clearance[0, 0] == pytest.approx(clearance[10])
     np.testing.assert_allclose(known.obstacles[0], [
-        [0.2, 0.1, 0.04 / np.sqrt(np.pi), 0.1], [0.3, -0.1, 0.02, 0.1], [0, 0, 0, 0]], rtol=1e-5)
+        [0.2, 0.1, 0.5, 0.02, 0.02, 0.05, 1], [0.3, -0.1, -0.2, 0.02, 0.02, 0.05, 3],
+        [0, 0, 0, 0, 0, 0, 0]], rtol=1e-5)
     # From the first touch on nobody knows where things stand.
     assert np.isnan(known.obstacles).any(axis=(1, 2)).tolist() == [False] * 8 + [True] * 6
