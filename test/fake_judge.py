@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from wm_ros.datatypes import Decision, Prediction, Reason, Verdict
+from wm_ros.inference.self_test import Sensitivity
 
 JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex')
 
@@ -19,7 +20,7 @@ class FakeJudge:
     Stands in for ``wm_ros.inference.judge.Judge``.
 
     Distinct prime sizes, so that a swapped axis fails. Frame k of the future is filled with the
-    value k + 1.
+    value k + 1. With ``joints``, they are there at every step.
     """
 
     decision: Decision = Decision.OK
@@ -27,13 +28,16 @@ class FakeJudge:
     error: Exception | None = None
     decode_error: Exception | None = None
     is_calibrated: bool = True
+    found_sensitivity: Any = field(default_factory=lambda: Sensitivity(1.0, 1.0, 1.0))
+    found_reference: Any = None
+    joints: Any = None
     events: list[str] = field(default_factory=list)
     observations: list[Any] = field(default_factory=list)
     chunks: list[Any] = field(default_factory=list)
     model_id: str = 'fake-0'
     config: Any = field(default_factory=lambda: SimpleNamespace(
         joint_names=JOINTS, context_len=2, horizon=5, step_s=0.1, image_height=7,
-        image_width=11, camera_name='front'))
+        image_width=11, camera_name='front', cameras=('front',)))
     engine: Any = field(default_factory=lambda: SimpleNamespace(name='fake', device='none'))
 
     def warm_up(self):
@@ -43,6 +47,14 @@ class FakeJudge:
     def close(self):
         """Note the call."""
         self.events.append('close')
+
+    def sensitivity(self):
+        """Give what the test set."""
+        return self.found_sensitivity
+
+    def drift_reference(self):
+        """Give what the test set."""
+        return self.found_reference
 
     def judge(self, chunk, observation, *, stamp_ns):
         """Answer with ``decision`` and ``risk``, or raise ``error``."""
@@ -56,7 +68,8 @@ class FakeJudge:
             offsets_s=0.1 * np.arange(1, steps + 1), joint_names=JOINTS, model_id=self.model_id,
             risk=np.linspace(0, self.risk, steps).astype(np.float32),
             uncertainty=np.full(steps, 0.125, np.float32),
-            joint_positions=np.arange(steps * joints, dtype=np.float32).reshape(steps, joints))
+            joint_positions=np.arange(steps * joints, dtype=np.float32).reshape(steps, joints)
+            if self.joints is None else np.tile(np.float32(self.joints), (steps, 1)))
         is_veto = self.decision == Decision.VETO
         verdict = Verdict(
             chunk_id=chunk.chunk_id, digest=chunk.digest, decision=self.decision,
@@ -74,4 +87,5 @@ class FakeJudge:
             raise self.decode_error
         c = self.config
         values = np.arange(1, c.horizon + 1, dtype=np.uint8)[:, None, None, None]
-        return np.broadcast_to(values, (c.horizon, c.image_height, c.image_width, 3)).copy()
+        height = c.image_height * len(c.cameras)
+        return np.broadcast_to(values, (c.horizon, height, c.image_width, 3)).copy()

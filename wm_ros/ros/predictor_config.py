@@ -56,6 +56,21 @@ class PredictorConfig:
                                  help='how long a verdict may release its command')
     allow_uncalibrated: bool = setting(
         False, help='run a model without thresholds; the gate then works in shadow mode only')
+    require_action_sensitivity: bool = setting(
+        True, help='refuse a model that ignores its actions, and let one whose checkpoint cannot '
+                   'be tested for it work in shadow mode only')
+    enable_drift_monitor: bool = setting(
+        True, help='score pictures and predictions, and abstain while they do not fit the '
+                   'calibration')
+    drift_false_alarms_per_hour: float = setting(
+        0.1, unit='1/h', range=(1e-6, 3600.0), help='most false alarms of the drift monitor')
+    drift_period: float = setting(
+        1.5, unit='s', range=(0.1, 60.0), help='least time between two scores of a kind')
+    drift_recovery: int = setting(
+        10, range=(1, 100_000), help='good scores in a row that end an alarm')
+    drift_adaptive_gain: float = setting(
+        0.0, range=(0.0, 1.0),
+        help='how fast the threshold on pictures follows slow change; 0 keeps it fixed')
     stop_timeout: float = setting(5.0, unit='s', range=(0.1, 60.0),
                                   help='longest wait for the inference thread to stop')
     jpeg_quality: int = setting(90, range=(1, 100), tunable=True,

@@ -36,9 +36,10 @@ class PredictorDiagnostics:
         :param worker: read only; its figures may be a turn old.
         :param stamp: ROS time of the report.
         :param is_active: the node's state.
-        :returns: one status for the model and one for what it sees.
+        :returns: one status each for the model, for what it sees and for whether that fits.
         """
-        return diagnostics.array(stamp, self._model(worker, is_active), self._inputs(worker))
+        return diagnostics.array(stamp, self._model(worker, is_active), self._inputs(worker),
+                                 self._drift(worker))
 
     def _model(self, worker: PredictorWorker, is_active: bool) -> DiagnosticStatus:
         judge = worker.judge
@@ -46,8 +47,8 @@ class PredictorDiagnostics:
             return diagnostics.status(f'{self._name}: model', ERROR,
                                       'the inference thread has ended')
         level, text = OK, 'ok' if is_active else 'inactive'
-        if not judge.is_calibrated:
-            level, text = WARN, 'no thresholds: shadow mode only'
+        if worker.trust.shadow_reason:
+            level, text = WARN, f'{worker.trust.shadow_reason}: shadow mode only'
         if worker.problem:
             level, text = ERROR, worker.problem
         latencies = tuple(worker.latencies_ms) or (0.0,)
@@ -74,3 +75,17 @@ class PredictorDiagnostics:
             'image_converter': conversions.BACKEND, 'refused_images': intake.num_refused_images,
             'refused_joint_states': intake.num_refused_joints,
             'dropped_images': worker.mailbox.dropped_images})
+
+    def _drift(self, worker: PredictorWorker) -> DiagnosticStatus:
+        name, monitor = f'{self._name}: drift', worker.trust.monitor
+        if monitor is None:
+            return diagnostics.status(name, WARN, worker.trust.monitor_off_reason)
+        test = monitor.test
+        values = {
+            'statistic': test.statistic, 'threshold': test.threshold,
+            'false_alarms_per_hour': monitor.false_alarms_per_hour, 'alarms': test.num_alarms,
+            'unscored_predictions': monitor.num_skipped}
+        for kind, p_value in test.p_values.items():
+            values |= {f'{kind}_p_value': p_value, f'{kind}_scores': test.num_scores[kind]}
+        return diagnostics.status(name, ERROR if monitor.is_alarmed else OK,
+                                  monitor.message or 'ok', values=values)

@@ -28,6 +28,7 @@ from wm_ros.ros.predictor_config import PredictorConfig, checkpoint_directory
 from wm_ros.ros.predictor_diagnostics import PredictorDiagnostics
 from wm_ros.ros.predictor_intake import Intake
 from wm_ros.ros.predictor_publishers import PredictorPublishers
+from wm_ros.ros.predictor_trust import SelfTrust
 from wm_ros.ros.predictor_worker import PredictorWorker
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -108,7 +109,7 @@ class PredictorNode(GuardedLifecycleNode):
             load_judge=partial(self._make_judge, config),
             make_intake=partial(self._make_intake, config), outputs=self._outputs,
             now_ns=self._now_ns, logger=self.get_logger(),
-            allow_uncalibrated=config.allow_uncalibrated)
+            make_trust=lambda judge: SelfTrust(judge, config, self.get_logger()))
         self._worker.start()
         self._listen(config)
         judge = self._worker.judge

@@ -60,14 +60,15 @@ class PredictorPublishers:
         now_ns = self._node.get_clock().now().nanoseconds
         image_age_s, joint_age_s = worker.intake.ages_s(now_ns)
         latencies = worker.latencies_ms or (0.0,)
+        problem = worker.problem or worker.observation_problem or worker.trust.drift_message
         p50, p99 = np.percentile(latencies, (50, 99))
         self._heartbeat.publish(msg.PredictorStatus(
             header=Header(stamp=ns_to_stamp(now_ns)), progress=worker.progress,
             engine=worker.judge.engine.name, device=worker.judge.engine.device,
-            model_id=worker.judge.model_id, calibrated=bool(worker.judge.is_calibrated),
+            model_id=worker.judge.model_id, calibrated=not worker.trust.shadow_reason,
             queue=worker.mailbox.queue, dropped=worker.mailbox.dropped_chunks,
             image_age=image_age_s, joint_age=joint_age_s, latency_p50_ms=float(p50),
-            latency_p99_ms=float(p99), message=worker.problem or worker.observation_problem))
+            latency_p99_ms=float(p99), message=problem))
 
     def wants_prediction(self) -> bool:
         """Tell whether anybody looks at predicted frames; runs on the inference thread."""

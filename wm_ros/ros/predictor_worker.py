@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import wm_ros.msg as msg
 from wm_ros.datatypes import ActionChunk, Decision, Observation, Reason, Verdict
-from wm_ros.errors import CalibrationError, EngineError
+from wm_ros.errors import EngineError
 from wm_ros.gate.digest import digest_trajectory
 from wm_ros.inference.history import UnusableObservation
 from wm_ros.ros.predictor_intake import Intake
@@ -32,6 +32,7 @@ from wm_ros.ros.predictor_messages import (
     refusal,
     verdict_to_message,
 )
+from wm_ros.ros.predictor_trust import SelfTrust
 from wm_ros.ros.qos import HEARTBEAT_PERIOD_S
 
 _TURN_S, _LEAST_TURN_S = 0.02, 0.001
@@ -60,21 +61,22 @@ class PredictorWorker:
     :param outputs: where results go.
     :param now_ns: the clock of the stamps.
     :param logger: a ROS logger.
-    :param allow_uncalibrated: accept a model without thresholds.
+    :param make_trust: examines the judge, or raises; called on the thread.
     """
 
     def __init__(self, *, load_judge: Callable[[], Any], make_intake: Callable[[Any], Intake],
                  outputs: Outputs, now_ns: Callable[[], int], logger: Any,
-                 allow_uncalibrated: bool) -> None:
+                 make_trust: Callable[[Any], SelfTrust]) -> None:
         self._load_judge = load_judge
         self._make_intake = make_intake
+        self._make_trust = make_trust
         self._outputs = outputs
         self._now_ns = now_ns
         self._logger = logger
-        self._allow_uncalibrated = allow_uncalibrated
         self.mailbox = Mailbox()
         self.judge: Any = None
         self.intake: Intake
+        self.trust: SelfTrust
         self.progress = 0
         self.num_errors = 0
         self.problem = ''
@@ -83,6 +85,7 @@ class PredictorWorker:
         self._pending: msg.ActionChunk | None = None
         self._beat_at = 0.0
         self._is_active = False
+        self._is_fresh = False
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._load_error: BaseException | None = None
@@ -101,6 +104,8 @@ class PredictorWorker:
 
     def set_active(self, is_active: bool) -> None:
         """Judge chunks and beat, or only follow the camera and the joints."""
+        # Activation is how an operator acknowledges a drift alarm.
+        self._is_fresh = is_active
         self._is_active = is_active
 
     def stop(self, timeout_s: float) -> None:
@@ -141,11 +146,8 @@ class PredictorWorker:
 
     def _open(self) -> None:
         self.judge = self._load_judge()
-        if not self.judge.is_calibrated and not self._allow_uncalibrated:
-            raise CalibrationError(
-                f'model {self.judge.model_id} has no thresholds, so its verdicts mean nothing; '
-                'run wm-ros calibrate, or set allow_uncalibrated: true to watch it in shadow mode')
         self.judge.warm_up()
+        self.trust = self._make_trust(self.judge)
         self.intake = self._make_intake(self.judge.config)
 
     def _turn_guarded(self) -> None:
@@ -157,6 +159,9 @@ class PredictorWorker:
 
     def _turn(self, mail: Mail) -> None:
         self.progress += 1
+        if self._is_fresh:
+            self._is_fresh = False
+            self.trust.reset()
         for message in mail.images:
             self.intake.take_image(message)
         for message in mail.joints:
@@ -164,7 +169,20 @@ class PredictorWorker:
         if mail.chunk is not None and self._is_active:
             self._beat(early_s=HEARTBEAT_PERIOD_S / 2)
             self._check(mail)
+        elif self._is_active:
+            self._doubt(has_news=len(mail.images) > 0)
         self._beat()
+
+    def _doubt(self, *, has_news: bool) -> None:
+        """While nobody waits: compare what was foreseen with what the camera shows."""
+        if has_news:
+            try:
+                self.trust.see(self.intake.observe(self._now_ns()))
+            except UnusableObservation:
+                self.trust.see(None)
+        if self.trust.has_due and not self.mailbox.queue:
+            self._beat(early_s=HEARTBEAT_PERIOD_S / 2)
+            self.trust.score_due(self.judge)
 
     def _check(self, mail: Mail) -> None:
         """Answer one chunk, then draw its consequence if anybody looks."""
@@ -194,6 +212,8 @@ class PredictorWorker:
         times = 1e3 * np.diff([mail.received_s, begin, observed, time.monotonic()])
         verdict = self._finish(judgement, chunk, times)
         has_future = verdict.decision != Decision.INVALID and judgement.prediction is not None
+        if has_future:
+            self.trust.expect(judgement, observation)
         return verdict, judgement if has_future else None, observation
 
     def _finish(self, judgement: Any, chunk: ActionChunk, times: NDArray[np.float64]) -> Verdict:
@@ -201,8 +221,7 @@ class PredictorWorker:
         verdict = judgement.verdict
         if judgement.prediction is not None:
             verdict = distrust(verdict, judgement.prediction)
-        if not self.judge.is_calibrated:
-            verdict = replace(verdict, reasons=verdict.reasons | Reason.UNCALIBRATED)
+        verdict = self.trust.void(verdict)
         stages = verdict.stage_ms if len(verdict.stage_ms) == 2 else (float(times[2]), 0.0)
         return replace(verdict, digest=chunk.digest,
                        stage_ms=(float(times[0]), float(times[1]), *stages))
