@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wm_ros.calibration.thresholds import Promise, calibrate, calibration_to_dict
-from wm_ros.data.episode import Episode, encode_frame
+from wm_ros.data.episode import CameraFrames, Episode, encode_frame
 from wm_ros.inference.checkpoint import (
     CALIBRATION_FILE,
     WEIGHTS_FILE,
@@ -31,8 +31,12 @@ def tiny_config(**changes) -> ModelConfig:
     return ModelConfig(**{**values, **changes})
 
 
-def make_episode(*, frames=20, names=JOINTS, hazard_at=None):
-    """Return an episode at 10 Hz and 50 Hz whose joint 0 is its own time in seconds."""
+def make_episode(*, frames=20, names=JOINTS, hazard_at=None, cameras=()):
+    """
+    Return an episode at 10 Hz and 50 Hz whose joint 0 is its own time in seconds.
+
+    Further cameras see the same a little darker.
+    """
     frame_ns = np.arange(frames) * 100_000_000 + 1_000_000_000
     joint_ns = np.arange((frames - 1) * 5 + 1) * 20_000_000 + 1_000_000_000
     seconds = (joint_ns - joint_ns[0]) / 1e9
@@ -41,23 +45,27 @@ def make_episode(*, frames=20, names=JOINTS, hazard_at=None):
     if hazard_at is not None:
         hazards[round(hazard_at / 0.02)] = 2
     images = [np.full((48, 72, 3), 10 * i % 250, np.uint8) for i in range(frames)]
+    extra = {name: CameraFrames(
+        frames=tuple(encode_frame(image - np.minimum(image, 5 * place)) for image in images),
+        stamps_ns=frame_ns) for place, name in enumerate(cameras, 1)}
     return Episode(
+        extra_cameras=extra,
         frames=tuple(encode_frame(image) for image in images), frame_stamps_ns=frame_ns,
         joint_names=names, joint_stamps_ns=joint_ns, positions=positions,
         velocities=positions * 0 + 1, efforts=positions * 0, setpoints=positions + 0.5,
         hazards=hazards)
 
 
-def write_tiny_checkpoint(path: Path, *, calibrated: bool = True) -> ModelConfig:
-    """Write a checkpoint of random weights; needs torch."""
+def write_tiny_checkpoint(path: Path, *, calibrated: bool = True, **changes) -> ModelConfig:
+    """Write a checkpoint of random weights, with changes of its config; needs torch."""
     import torch
 
     from wm_ros.data.windows import cut_windows
     from wm_ros.training.exporting import write_checkpoint
     from wm_ros.world_model.model import WorldModel
     torch.manual_seed(3)
-    config = tiny_config()
-    windows = cut_windows(make_episode(hazard_at=1.0), config)
+    config = tiny_config(**changes)
+    windows = cut_windows(make_episode(hazard_at=1.0, cameras=config.extra_cameras), config)
     write_checkpoint(WorldModel(config), windows, config, path, seed=0)
     if calibrated:
         rng = np.random.default_rng(0)

@@ -376,7 +376,9 @@ def test_an_uncalibrated_model_must_be_allowed(make, judge):
 @pytest.mark.parametrize(('parameters', 'error', 'text'), [
     ({'checkpoint_path': ''}, None, 'parameter checkpoint_path is not set'),
     ({'camera_names': ['wrist']}, None, "['wrist']; the model was trained on 'front'"),
-    ({'camera_names': ['front', 'wrist']}, None, 'this version takes one camera'),
+    ({'camera_names': ['front', 'wrist']}, None, r'[1, 1, 2] entries; give a topic and a name'),
+    ({'camera_names': ['front', 'wrist'], 'camera_topics': ['a', 'b']}, None,
+     "['front', 'wrist']; the model was trained on 'front'"),
     ({'context_slop': 0.06}, None, 'context_slop is 0.06'),
     ({}, CheckpointError('no model.json in fake'), 'no model.json in fake'),
     ({}, EngineError('pip install torch'), 'pip install torch'),
@@ -397,6 +399,7 @@ def test_configure_fails_with_the_reason_and_can_be_tried_again(
     bench.make_judge = lambda config: judge
     assert all(result.successful for result in bench.node.set_parameters([
         Parameter('checkpoint_path', value='fake'), Parameter('camera_names', value=['front']),
+        Parameter('camera_topics', value=['camera/image_raw']),
         Parameter('context_slop', value=0.05)]))
     bench.start()
 

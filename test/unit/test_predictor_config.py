@@ -31,7 +31,12 @@ def test_the_deployed_file_gives_every_key_and_no_other(node, config_type):
     ({'image_timeout': 0.0}, 'image_timeout is 0.0'),
     ({'joint_state_timeout': float('nan')}, 'joint_state_timeout is nan'),
     ({'frozen_frames': 1}, 'frozen_frames is 1'), ({'jpeg_quality': 101}, 'jpeg_quality is 101'),
-    ({'camera_topics': ('a', 'b')}, 'takes one camera'), ({'camera_names': ()}, 'camera_names'),
+    ({'camera_topics': ('a', 'b')}, r'have \[2, 1, 1\] entries; give a topic and a name'),
+    ({'camera_names': ()}, 'camera_names'),
+    ({'camera_info_topics': ()}, 'camera_info_topics'),
+    ({'camera_info_topics': ('a', 'b')}, r'have \[1, 2, 1\]'),
+    ({'camera_topics': ('a', 'a'), 'camera_names': ('front', 'wrist')}, 'one of its own'),
+    ({'camera_topics': ('a', 'b'), 'camera_names': ('front', 'front')}, 'one of its own'),
 ])
 def test_a_setting_that_cannot_be_is_named(change, text):
     with pytest.raises(ValueError, match=text):

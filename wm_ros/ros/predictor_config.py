@@ -31,9 +31,11 @@ class PredictorConfig:
     num_threads: int = setting(1, range=(1, 64), help='threads of the engine on the CPU')
     camera_topics: tuple[str, ...] = setting(
         ('camera/image_raw',), required=True,
-        help='raw topic of each camera; with compressed transport /compressed is appended')
+        help='raw topic of each camera of the model, in its order; with compressed transport '
+             '/compressed is appended')
     camera_info_topics: tuple[str, ...] = setting(
-        ('camera/camera_info',), required=True, help='calibration topic of each camera')
+        ('camera/camera_info',), required=True,
+        help='calibration topic of each camera; that of the first is used')
     camera_names: tuple[str, ...] = setting(
         ('front',), required=True, help="name of each camera in the model's training data")
     image_transport: str = setting('raw', choices=('raw', 'compressed'),
@@ -79,10 +81,18 @@ class PredictorConfig:
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
         check_settings(self)
+        self._check_cameras()
+
+    def _check_cameras(self) -> None:
         sizes = [len(self.camera_topics), len(self.camera_info_topics), len(self.camera_names)]
-        if sizes != [1, 1, 1]:
+        if sizes[0] != sizes[2] or not 1 <= sizes[1] <= sizes[0]:
             raise ValueError(f'camera_topics, camera_info_topics and camera_names have {sizes} '
-                             'entries; this version takes one camera, so give one each')
+                             'entries; give a topic and a name for each camera, and a calibration '
+                             'topic for the first at least')
+        for key in ('camera_topics', 'camera_names'):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f'{key} is {list(values)}; each camera needs one of its own')
 
 
 def checkpoint_directory(text: str) -> Path:

@@ -3,6 +3,7 @@
 """What wm_predictor reports on /diagnostics, once a second."""
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -18,15 +19,15 @@ class PredictorDiagnostics:
     Turn the worker's figures into a report.
 
     :param name: the node's name.
-    :param camera_topic: for people.
+    :param camera_topics: of each camera, for people.
     :param min_rate_hz: below this rate of frames the history has gaps, Hz.
     """
 
-    def __init__(self, name: str, *, camera_topic: str, min_rate_hz: float) -> None:
+    def __init__(self, name: str, *, camera_topics: Sequence[str], min_rate_hz: float) -> None:
         self._name = name
-        self._camera_topic = camera_topic
+        self._camera_topics = camera_topics
         self._min_rate_hz = min_rate_hz
-        self._num_images = 0
+        self._image_counts: tuple[int, ...] = (0,) * len(camera_topics)
         self._reported_at = time.monotonic()
 
     def report(self, worker: PredictorWorker, stamp: Time, *, is_active: bool) -> DiagnosticArray:
@@ -60,18 +61,23 @@ class PredictorDiagnostics:
 
     def _inputs(self, worker: PredictorWorker) -> DiagnosticStatus:
         intake, now_s = worker.intake, time.monotonic()
-        rate_hz = (intake.num_images - self._num_images) / max(1e-3, now_s - self._reported_at)
-        self._num_images, self._reported_at = intake.num_images, now_s
+        counts, elapsed_s = intake.image_counts, max(1e-3, now_s - self._reported_at)
+        rates_hz = {topic: (new - old) / elapsed_s for topic, new, old in zip(
+            self._camera_topics, counts, self._image_counts, strict=True)}
+        self._image_counts, self._reported_at = counts, now_s
         level, text = OK, 'ok'
-        if rate_hz < self._min_rate_hz:
+        slowest = min(rates_hz, key=lambda topic: rates_hz[topic])
+        if rates_hz[slowest] < self._min_rate_hz:
             level = WARN
-            text = f'{self._camera_topic}: {rate_hz:.1f} Hz; need {self._min_rate_hz:.1f} Hz'
+            text = f'{slowest}: {rates_hz[slowest]:.1f} Hz; need {self._min_rate_hz:.1f} Hz'
         problem = (intake.refusal('camera') or intake.refusal('joint states')
                    or worker.observation_problem)
         if problem:
             level, text = ERROR, problem
+        main, *others = self._camera_topics
         return diagnostics.status(f'{self._name}: inputs', level, text, values={
-            'camera_topic': self._camera_topic, 'camera_rate_hz': rate_hz,
+            'camera_topic': main, 'camera_rate_hz': rates_hz[main],
+            **{f'{topic}_rate_hz': rates_hz[topic] for topic in others},
             'image_converter': conversions.BACKEND, 'refused_images': intake.num_refused_images,
             'refused_joint_states': intake.num_refused_joints,
             'dropped_images': worker.mailbox.dropped_images})

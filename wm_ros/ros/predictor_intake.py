@@ -9,6 +9,7 @@ is logged once, when it begins, and once when it ends.
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from sensor_msgs.msg import JointState
@@ -20,16 +21,29 @@ from wm_ros.inference.history import ObservationHistory, UnusableObservation
 from wm_ros.ros import conversions
 from wm_ros.ros.predictor_messages import ns_to_stamp, stamp_to_ns
 
+JOINTS = 'joint states'
+
+
+@dataclass(slots=True)
+class _Camera:
+    """What is known of one camera."""
+
+    source: str
+    format: tuple[int, int, str] | None = None
+    changed: str = ''
+    frame_id: str = ''
+    num_images: int = 0
+
 
 class Intake:
     """
     Fill a history with messages; belongs to the inference thread.
 
-    The first picture fixes size and encoding. A change later is refused until the node is
-    configured again: the camera that the model judged by is no longer the one that is there.
+    The first picture fixes a camera's size and encoding. A change later is refused until the node
+    is configured again: the camera that the model judged by is no longer the one that is there.
 
     :param history: what to fill.
-    :param size: height and width of the model's frames, px.
+    :param size: height and width of the model's frames of one camera, px.
     :param now_ns: the clock of the stamps.
     :param logger: a ROS logger.
     """
@@ -40,26 +54,27 @@ class Intake:
         self._size = size
         self._now_ns = now_ns
         self._logger = logger
-        self._format: tuple[int, int, str] | None = None
-        self._changed = ''
-        self._frame_id = ''
-        self._refusals: dict[str, str] = {}
-        self.num_images = 0
+        names = history.config.cameras
+        self._cameras = [_Camera('camera' if len(names) == 1 else f'camera {name!r}')
+                         for name in names]
+        # All keys from the beginning: another thread reads.
+        self._refusals = dict.fromkeys([*(camera.source for camera in self._cameras), JOINTS], '')
         self.num_refused_images = 0
         self.num_refused_joints = 0
 
-    def take_image(self, message: Any) -> None:
-        """Check, convert, shrink and store one picture."""
-        self.num_images += 1
+    def take_image(self, message: Any, camera: int = 0) -> None:
+        """Check, convert, shrink and store one picture of one of the model's cameras."""
+        found = self._cameras[camera]
+        found.num_images += 1
         try:
-            self._store(message)
+            self._store(message, camera)
         except ObservationError as error:
             self.num_refused_images += 1
             if not isinstance(error, UnusableObservation):
-                self._history.refuse_image(str(error))
-            self._note('camera', str(error))
+                error = self._history.refuse_image(str(error), camera)
+            self._note(found.source, str(error))
         else:
-            self._note('camera', '')
+            self._note(found.source, '')
 
     def take_joints(self, message: JointState) -> None:
         """Check and store one joint state."""
@@ -68,9 +83,9 @@ class Intake:
                                      stamp_to_ns(message.header.stamp), self._now_ns())
         except UnusableObservation as error:
             self.num_refused_joints += 1
-            self._note('joint states', str(error))
+            self._note(JOINTS, str(error))
         else:
-            self._note('joint states', '')
+            self._note(JOINTS, '')
 
     def observe(self, now_ns: int) -> Observation:
         """
@@ -90,36 +105,49 @@ class Intake:
         return ''
 
     def refusal(self, source: str) -> str:
-        """Say why the newest sample of 'camera' or 'joint states' was refused; empty if not."""
-        return self._refusals.get(source, '')
+        """Say why the newest sample of a 'camera' or 'joint states' was refused; empty if not."""
+        return next((text for name, text in self._refusals.items()
+                     if text and name.startswith(source)), '')
+
+    @property
+    def num_images(self) -> int:
+        """Pictures of the main camera that came, refused ones too."""
+        return self._cameras[0].num_images
+
+    @property
+    def image_counts(self) -> tuple[int, ...]:
+        """The same of each camera."""
+        return tuple(camera.num_images for camera in self._cameras)
 
     def ages_s(self, now_ns: int) -> tuple[float, float]:
-        """Give the ages of the newest usable frame and joint state, s; -1 before any."""
+        """Give the ages of the newest frame and joint state, s; -1 before any, worst camera."""
         return self._history.image_age_s(now_ns), self._history.joint_age_s(now_ns)
 
-    def header(self, observation: Observation) -> Header:
-        """Give the header of the newest frame of an observation."""
-        return Header(stamp=ns_to_stamp(observation.image_stamps_ns[-1]), frame_id=self._frame_id)
+    def headers(self, observation: Observation) -> tuple[Header, ...]:
+        """Give for each camera its frame and the stamp of the main one's newest frame."""
+        stamp = ns_to_stamp(observation.image_stamps_ns[-1])
+        return tuple(Header(stamp=stamp, frame_id=camera.frame_id) for camera in self._cameras)
 
-    def _store(self, message: Any) -> None:
-        if self._changed:
-            raise ObservationError(self._changed)
+    def _store(self, message: Any, camera: int) -> None:
+        known = self._cameras[camera]
+        if known.changed:
+            raise ObservationError(known.changed)
         rgb = conversions.image_to_rgb(message)
         encoding = getattr(message, 'encoding', '') or getattr(message, 'format', '')
         found = (rgb.shape[1], rgb.shape[0], encoding)
-        if self._format is not None and found != self._format:
-            self._changed = 'camera changed from {}x{} {} to {}x{} {}; '.format(
-                *self._format, *found) + 'configure the predictor again'
-            raise ObservationError(self._changed)
-        self._format, self._frame_id = found, message.header.frame_id
+        if known.format is not None and found != known.format:
+            known.changed = 'camera changed from {}x{} {} to {}x{} {}; '.format(
+                *known.format, *found) + 'configure the predictor again'
+            raise ObservationError(known.changed)
+        known.format, known.frame_id = found, message.header.frame_id
         self._history.add_image(
             conversions.resize(rgb, *self._size), stamp_to_ns(message.header.stamp),
-            self._now_ns(), content=zlib.crc32(message.data))
+            self._now_ns(), content=zlib.crc32(message.data), camera=camera)
 
     def _note(self, source: str, problem: str) -> None:
-        before = self._refusals.get(source, '')
+        before = self._refusals[source]
         self._refusals[source] = problem
         if problem and not before:
-            self._logger.warning(f'{source} refused: {problem}')
+            self._logger.warning(f'{source} refused: {problem.removeprefix(f"{source}: ")}')
         if before and not problem:
             self._logger.info(f'{source} usable again')

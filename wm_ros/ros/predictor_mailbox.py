@@ -21,13 +21,13 @@ class Mail:
     """
     What came in since the last fetch.
 
-    :param images: raw messages, oldest first.
+    :param images: which camera each raw message is of and the message; oldest first of each.
     :param joints: joint states, oldest first.
     :param chunk: the newest chunk, or None.
     :param received_s: steady time when the chunk came, s.
     """
 
-    images: tuple[Any, ...] = ()
+    images: tuple[tuple[int, Any], ...] = ()
     joints: tuple[Any, ...] = ()
     chunk: Any = None
     received_s: float = 0.0
@@ -38,7 +38,8 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._images: deque[Any] = deque(maxlen=MAX_IMAGES)
+        # A queue for each camera, so that a fast one does not push out the frames of another.
+        self._images: dict[int, deque[Any]] = {}
         self._joints: deque[Any] = deque(maxlen=MAX_JOINTS)
         self._chunk: Any = None
         self._received_s = 0.0
@@ -51,11 +52,12 @@ class Mailbox:
         """Chunks that wait, 0 or 1."""
         return int(self._chunk is not None)
 
-    def put_image(self, message: Any) -> None:
-        """Store a frame and wake the reader."""
+    def put_image(self, message: Any, camera: int = 0) -> None:
+        """Store a frame of one of the model's cameras and wake the reader."""
         with self._condition:
-            self.dropped_images += len(self._images) == MAX_IMAGES
-            self._images.append(message)
+            queue = self._images.setdefault(camera, deque(maxlen=MAX_IMAGES))
+            self.dropped_images += len(queue) == MAX_IMAGES
+            queue.append(message)
             self._condition.notify()
 
     def put_joints(self, message: Any) -> None:
@@ -79,7 +81,9 @@ class Mailbox:
         """
         with self._condition:
             self._condition.wait_for(self._has_work, timeout_s)
-            mail = Mail(images=tuple(self._images), joints=tuple(self._joints), chunk=self._chunk,
+            images = tuple((camera, message) for camera, queue in self._images.items()
+                           for message in queue)
+            mail = Mail(images=images, joints=tuple(self._joints), chunk=self._chunk,
                         received_s=self._received_s)
             self._images.clear()
             self._joints.clear()

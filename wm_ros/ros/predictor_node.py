@@ -51,14 +51,29 @@ def load_judge(config: PredictorConfig) -> Any:
                           f'pip install {error.name}') from error
 
 
+def check_cameras(config: PredictorConfig, model: Any) -> None:
+    """
+    Refuse cameras that are not the model's; their order decides where their pictures stand.
+
+    :raises ParameterError: naming what is missing.
+    """
+    if config.camera_names == tuple(model.cameras):
+        return
+    missing = [name for name in model.cameras if name not in config.camera_names]
+    advice = (f'; add {missing} to camera_names and their topics to camera_topics'
+              if missing and len(model.cameras) > 1 else '')
+    raise ParameterError(f'camera_names is {list(config.camera_names)}; the model was trained on '
+                         f"{', '.join(map(repr, model.cameras))}{advice}")
+
+
 class PredictorNode(GuardedLifecycleNode):
     """
     wm_predictor: judges each chunk by the future that the world model foresees.
 
     **Subscribes**
 
-    * camera_topics[0] (sensor_msgs/Image, or with compressed transport its /compressed
-      sensor_msgs/CompressedImage; sensor data, depth 5)
+    * each of camera_topics (sensor_msgs/Image, or with compressed transport its /compressed
+      sensor_msgs/CompressedImage; sensor data, depth 5), in the order of the model's cameras
     * camera_info_topics[0] (sensor_msgs/CameraInfo)
     * joint_states (sensor_msgs/JointState, sensor data, depth 1)
     * wm_gate/action_chunk (wm_ros/ActionChunk, reliable, depth 1)
@@ -70,7 +85,8 @@ class PredictorNode(GuardedLifecycleNode):
     * ~/heartbeat (wm_ros/PredictorStatus, 20 Hz, deadline 100 ms, lease 200 ms, manual)
     * ~/prediction (wm_ros/Prediction), ~/predicted/image_raw (sensor_msgs/Image),
       ~/predicted/image_raw/compressed (sensor_msgs/CompressedImage), ~/predicted/camera_info
-      (sensor_msgs/CameraInfo): drawn only while somebody listens, stamped as the source image
+      (sensor_msgs/CameraInfo): the main camera's future, drawn only while somebody listens,
+      stamped as the source image; that of each further camera is on ~/prediction/CAMERA_NAME
     * /diagnostics (diagnostic_msgs/DiagnosticArray, 1 Hz)
 
     **Parameters**: see PredictorConfig; jpeg_quality is tunable, all others are structural and
@@ -103,7 +119,7 @@ class PredictorNode(GuardedLifecycleNode):
         self.get_logger().info(f'images are converted by {conversions.BACKEND}')
         cv2.setNumThreads(config.num_threads)
         self._outputs = PredictorPublishers(
-            self, camera_name=config.camera_names[0],
+            self, camera_names=config.camera_names,
             jpeg_quality=lambda: (self.parameters.config or config).jpeg_quality)
         self._worker = PredictorWorker(
             load_judge=partial(self._make_judge, config),
@@ -114,7 +130,8 @@ class PredictorNode(GuardedLifecycleNode):
         self._listen(config)
         judge = self._worker.judge
         self._report = PredictorDiagnostics(
-            self.get_name(), camera_topic=self._subscriptions_made[0].topic_name,
+            self.get_name(), camera_topics=[made.topic_name for made in self._subscriptions_made[
+                :len(config.camera_names)]],
             min_rate_hz=1.0 / judge.config.step_s)
         self.get_logger().info(f'model {judge.model_id} runs on {judge.engine.name} '
                                f'({judge.engine.device})')
@@ -147,14 +164,13 @@ class PredictorNode(GuardedLifecycleNode):
 
     def _make_intake(self, config: PredictorConfig, model: Any) -> Intake:
         """Build the intake for a model; runs on the inference thread."""
-        if model.camera_name != config.camera_names[0]:
-            raise ParameterError(f'camera_names is {list(config.camera_names)}; the model was '
-                                 f'trained on {model.camera_name!r}')
+        check_cameras(config, model)
         if not config.context_slop <= model.step_s / 2:
             raise ParameterError(f'context_slop is {config.context_slop}; the model takes frames '
                                  f'{model.step_s} s apart, so at most {model.step_s / 2}')
         history = ObservationHistory(HistoryConfig(
-            joint_names=tuple(model.joint_names), context_len=model.context_len,
+            joint_names=tuple(model.joint_names), cameras=config.camera_names,
+            context_len=model.context_len,
             step_s=model.step_s, image_timeout_s=config.image_timeout,
             joint_timeout_s=config.joint_state_timeout, slop_s=config.context_slop,
             max_future_s=config.max_future_skew, frozen_frames=config.frozen_frames,
@@ -165,10 +181,11 @@ class PredictorNode(GuardedLifecycleNode):
     def _listen(self, config: PredictorConfig) -> None:
         mailbox = self._worker.mailbox
         is_raw = config.image_transport == 'raw'
-        topic = config.camera_topics[0] + ('' if is_raw else '/compressed')
+        kind, suffix = (Image, '') if is_raw else (CompressedImage, '/compressed')
         self._subscriptions_made = [
-            self.create_subscription(Image if is_raw else CompressedImage, topic,
-                                     mailbox.put_image, qos.CAMERA_IN),
+            *(self.create_subscription(kind, topic + suffix,
+                                       partial(mailbox.put_image, camera=camera), qos.CAMERA_IN)
+              for camera, topic in enumerate(config.camera_topics)),
             self.create_subscription(CameraInfo, config.camera_info_topics[0],
                                      self._on_camera_info, qos.CAMERA_IN),
             self.create_subscription(JointState, 'joint_states', mailbox.put_joints,

@@ -7,7 +7,7 @@ The main rule: publishing is done on the inference thread; frames are drawn only
 listens.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,19 +26,23 @@ class PredictorPublishers:
     All publishers of wm_predictor.
 
     :param node: their owner.
-    :param camera_name: whose picture is predicted.
+    :param camera_names: whose pictures are predicted, the main camera first.
     :param jpeg_quality: asked for each frame.
     """
 
-    def __init__(self, node: LifecycleNode, *, camera_name: str,
+    def __init__(self, node: LifecycleNode, *, camera_names: Sequence[str],
                  jpeg_quality: Callable[[], int]) -> None:
         self._node = node
-        self._camera_name = camera_name
+        self._camera_names = camera_names
         self._jpeg_quality = jpeg_quality
         create = node.create_lifecycle_publisher
         self._verdict = create(msg.Verdict, '~/verdict', qos.VERDICT)
         self._heartbeat = create(msg.PredictorStatus, '~/heartbeat', qos.HEARTBEAT)
-        self._prediction = create(msg.Prediction, '~/prediction', qos.PREDICTION)
+        # A topic for each further camera: of two messages on one topic that keeps the newest, a
+        # reader would get the second only.
+        self._predictions = [
+            create(msg.Prediction, f'~/prediction/{name}' if place else '~/prediction',
+                   qos.PREDICTION) for place, name in enumerate(camera_names)]
         self._image = create(Image, '~/predicted/image_raw', qos.PREDICTED_IMAGE)
         self._compressed = create(CompressedImage, '~/predicted/image_raw/compressed',
                                   qos.PREDICTED_IMAGE)
@@ -47,7 +51,7 @@ class PredictorPublishers:
 
     def destroy(self) -> None:
         """Take all publishers off the graph."""
-        for publisher in (self._verdict, self._heartbeat, self._prediction, self._image,
+        for publisher in (self._verdict, self._heartbeat, *self._predictions, self._image,
                           self._compressed, self._info):
             self._node.destroy_lifecycle_publisher(publisher)
 
@@ -73,26 +77,30 @@ class PredictorPublishers:
     def wants_prediction(self) -> bool:
         """Tell whether anybody looks at predicted frames; runs on the inference thread."""
         return any(publisher.get_subscription_count() > 0 for publisher in (
-            self._prediction, self._image, self._compressed))
+            *self._predictions, self._image, self._compressed))
 
-    def publish_prediction(self, judgement: Any, header: Header,
+    def publish_prediction(self, judgement: Any, headers: Sequence[Header],
                            frames: NDArray[np.uint8]) -> None:
         """
         Send the consequence of a chunk; runs on the inference thread.
 
-        The pictures show one step: the first over the threshold, or the last. They carry the
-        source image's stamp, because rviz would wait for the transform of a future one.
+        The pictures show one step of the main camera: the first over the threshold, or the last.
+        They carry the source image's stamp, because rviz would wait for the transform of a future
+        one.
 
         :param judgement: the judge's answer.
-        :param header: stamp and frame of the source image.
-        :param frames: uint8 RGB (H, h, w, 3).
+        :param headers: for each camera the stamp of the source image and the camera's frame.
+        :param frames: uint8 RGB (H, V h, w, 3), V cameras above each other.
         """
-        verdict, quality = judgement.verdict, self._jpeg_quality()
-        jpegs = [conversions.array_to_jpeg(frame, stamp=header.stamp, frame_id=header.frame_id,
-                                           quality=quality) for frame in frames]
-        self._prediction.publish(prediction_to_message(
-            judgement.prediction, header=header, chunk_id=verdict.chunk_id,
-            camera_name=self._camera_name, frames=jpegs))
+        verdict, views = judgement.verdict, np.split(frames, len(headers), axis=1)
+        jpegs: list[CompressedImage] = []
+        # The main camera last, so that its frames are at hand below.
+        for place in reversed(range(len(views))):
+            jpegs = self._jpegs(views[place], headers[place])
+            self._predictions[place].publish(prediction_to_message(
+                judgement.prediction, header=headers[place], chunk_id=verdict.chunk_id,
+                camera_name=self._camera_names[place], frames=jpegs))
+        frames, header = views[0], headers[0]
         step = verdict.first_unsafe_step if verdict.first_unsafe_step >= 0 else len(frames) - 1
         self._image.publish(conversions.array_to_image(
             frames[step], stamp=header.stamp, frame_id=header.frame_id))
@@ -101,3 +109,8 @@ class PredictorPublishers:
             info = conversions.scale_camera_info(self.camera_info, *frames.shape[1:3])
             info.header = header
             self._info.publish(info)
+
+    def _jpegs(self, frames: NDArray[np.uint8], header: Header) -> list[CompressedImage]:
+        quality = self._jpeg_quality()
+        return [conversions.array_to_jpeg(frame, stamp=header.stamp, frame_id=header.frame_id,
+                                          quality=quality) for frame in frames]

@@ -48,7 +48,7 @@ class Outputs(Protocol):
 
     def wants_prediction(self) -> bool: ...
 
-    def publish_prediction(self, judgement: Any, header: Any,
+    def publish_prediction(self, judgement: Any, headers: Any,
                            frames: NDArray[np.uint8]) -> None: ...
 
 
@@ -162,8 +162,8 @@ class PredictorWorker:
         if self._is_fresh:
             self._is_fresh = False
             self.trust.reset()
-        for message in mail.images:
-            self.intake.take_image(message)
+        for camera, message in mail.images:
+            self.intake.take_image(message, camera)
         for message in mail.joints:
             self.intake.take_joints(message)
         if mail.chunk is not None and self._is_active:
@@ -194,7 +194,7 @@ class PredictorWorker:
             self._beat()
             frames = self.judge.frames(judgement)
             self._beat()
-            self._outputs.publish_prediction(judgement, self.intake.header(observation), frames)
+            self._outputs.publish_prediction(judgement, self.intake.headers(observation), frames)
 
     def _decide(self, mail: Mail) -> tuple[Verdict, Any, Observation | None]:
         message, begin = mail.chunk, time.monotonic()

@@ -149,7 +149,8 @@ def _check_camera(model: mujoco.MjModel, config: RobotConfig) -> None:
 def _driven_joint(model: mujoco.MjModel, name: str) -> int:
     joint = _find(model, mujoco.mjtObj.mjOBJ_JOINT, name, 'joint')
     # An enumeration of MuJoCo equals a Python integer, not one of numpy.
-    if int(model.jnt_type[joint]) not in (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE):
+    kinds = mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE
+    if int(model.jnt_type[joint]) not in kinds:
         raise ValueError(f'joint {name!r} is neither a hinge nor a slide')
     return joint
 
