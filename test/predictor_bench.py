@@ -73,11 +73,11 @@ class Bench:
         message.header.stamp = ns_to_stamp(self.now_ns())
         self.joints.publish(message)
 
-    def feed(self, **kwargs):
+    def feed(self, *, now_ns=None, **kwargs):
         """Send what one check needs; returns the newest stamp."""
         node = self.node
         before = node._worker.intake.num_images
-        now_ns = self.now_ns()
+        now_ns = now_ns or self.now_ns()
         self.send_frame(age_s=0.1, now_ns=now_ns, **kwargs)
         stamp = self.send_frame(now_ns=now_ns, **kwargs)
         self.send_joints()

@@ -31,13 +31,14 @@ class TwoCameraBench(Bench):
         kind, end = (CompressedImage, '/compressed') if self.is_compressed else (Image, '')
         self.wrist = harness.publisher(f'wrist/image_raw{end}', kind, qos.CAMERA_OUT)
 
-    def send_wrist(self, *, age_s=0.0, value=100, size=(30, 40), change=lambda message: None):
+    def send_wrist(self, *, age_s=0.0, value=100, size=(30, 40), now_ns=None,
+                   change=lambda message: None):
         """Send a picture whose first pixel makes it unlike the one before."""
         self.num_frames += 1
         rgb = np.full((*size, 3), value, np.uint8)
         rgb[0, 0] = self.num_frames % 250
         make = array_to_jpeg if self.is_compressed else array_to_image
-        message = make(rgb, stamp=ns_to_stamp(self.now_ns() - round(age_s * 1e9)),
+        message = make(rgb, stamp=ns_to_stamp((now_ns or self.now_ns()) - round(age_s * 1e9)),
                        frame_id='wrist_optical')
         change(message)
         before = self.node._worker.intake.image_counts[1]
@@ -46,10 +47,11 @@ class TwoCameraBench(Bench):
             lambda: self.node._worker.intake.image_counts[1] > before, 5.0, 'no wrist frame came')
 
     def feed(self, **kwargs):
-        """Send what one check needs of both cameras."""
-        self.send_wrist(age_s=0.1)
-        self.send_wrist()
-        return super().feed(**kwargs)
+        """Send what one check needs of both cameras, taken at the same moments."""
+        now_ns = self.now_ns()
+        self.send_wrist(age_s=0.1, now_ns=now_ns)
+        self.send_wrist(now_ns=now_ns)
+        return super().feed(now_ns=now_ns, **kwargs)
 
 
 @pytest.fixture
