@@ -160,7 +160,6 @@ def test_a_bad_picture_of_the_second_camera_is_refused_and_told(make, arguments,
 
 def test_a_frozen_second_camera_is_stale(make):
     bench = make(frozen_frames=3).start()
-    bench.feed()
     now_ns = bench.now_ns()
     for age_s in (0.2, 0.1, 0.0):
         bench.num_frames = 7
