@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tiny_checkpoint import JOINTS, make_episode
+from tiny_checkpoint import JOINTS, make_episode, tiny_config
 
 from wm_ros.calibration.episode_scores import EpisodeScores
 from wm_ros.calibration.thresholds import Calibration, calibration_from_dict
@@ -19,8 +19,7 @@ from wm_ros.inference.engine import CheckOutput
 from wm_ros.training import calibrating, episode_scores
 from wm_ros.training.episode_scores import kind_name, score_episodes
 
-CONFIG = SimpleNamespace(joint_names=JOINTS, image_height=32, image_width=48, context_len=2,
-                         horizon=5, step_s=0.1, num_cameras=1)
+CONFIG = tiny_config()
 
 
 class BrightEngine:
