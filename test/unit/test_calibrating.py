@@ -14,9 +14,9 @@ from wm_ros.calibration.episode_scores import EpisodeScores
 from wm_ros.calibration.thresholds import Calibration, calibration_from_dict
 from wm_ros.cli import main
 from wm_ros.data.episode import write_episode
-from wm_ros.errors import DatasetError
+from wm_ros.errors import CalibrationError, DatasetError
 from wm_ros.inference.engine import CheckOutput
-from wm_ros.training import calibrating, episode_scores
+from wm_ros.training import calibrating, episode_scores, self_trust
 from wm_ros.training.episode_scores import kind_name, score_episodes
 
 CONFIG = tiny_config()
@@ -130,11 +130,15 @@ class Bench:
         monkeypatch.setattr(calibrating, 'load_checkpoint', lambda path: SimpleNamespace(
             directory=path, config=CONFIG, calibration=self.calibration))
         monkeypatch.setattr(calibrating, 'score_episodes', self._score)
+        monkeypatch.setattr(self_trust, 'write_self_trust', self._trust)
         self.scored = 0
 
     def _score(self, *args, **kwargs):
         self.scored += 1
         return self.scores
+
+    def _trust(self, *args, **kwargs):
+        raise CalibrationError('one episode is too few')
 
     def run(self, capsys, *options):
         code = main(['calibrate', '--checkpoint', str(self.checkpoint), '--data', str(self.data),
@@ -160,6 +164,8 @@ def test_a_calibration_is_written_with_what_is_proven(bench, capsys):
     assert code == 0
     assert 'at most 5.00% of hazards are below a risk of' in ' '.join(shown.out.split())
     assert 'both promises hold together with OK below' in ' '.join(shown.out.split())
+    # What the running predictor needs besides is left out and said, where there is too little.
+    assert 'No drift monitor: one episode is too few.' in shown.out
     written = json.loads((bench.checkpoint / 'calibration.json').read_text())
     assert written == json.loads(bench.json.read_text())
     found = calibration_from_dict(written)
