@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_ros.data.episode import EPISODE_GLOB, Episode, encode_frame
+from wm_ros.data.episode import EPISODE_GLOB, CameraFrames, Episode, encode_frame
 from wm_ros.data.hazard_labels import contact_kind, with_kind
 from wm_ros.data.picture_headers import check_picture
 from wm_ros.data.pictures import decode_picture
@@ -68,6 +68,17 @@ class Setpoint:
 
 
 @dataclass(slots=True, eq=False)
+class _Frames:
+    """Pictures of one camera so far."""
+
+    files: list[bytes] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
+
+    def taken(self) -> CameraFrames:
+        return CameraFrames(frames=tuple(self.files), stamps_ns=np.array(self.stamps, np.int64))
+
+
+@dataclass(slots=True, eq=False)
 class Recording:
     """
     An episode in the making; belongs to one thread.
@@ -76,14 +87,15 @@ class Recording:
 
     :param max_width_px: wider pictures are scaled down to it.
     :param hazard_kinds: names of the bits; a new kind is added to them.
+    :param extra_cameras: names of the cameras besides the main one, which is called ''.
     """
 
     joint_names: tuple[str, ...] = ()
     max_width_px: int = STORED_WIDTH_PX
     hazard_kinds: tuple[str, ...] = HAZARD_KINDS
+    extra_cameras: tuple[str, ...] = ()
     num_dropped: int = 0
-    _frames: list[bytes] = field(default_factory=list)
-    _frame_stamps: list[int] = field(default_factory=list)
+    _frames: dict[str, _Frames] = field(init=False)
     _joint_stamps: list[int] = field(default_factory=list)
     _rows: list[_Row] = field(default_factory=list)
     _setpoint: Setpoint | None = None
@@ -91,10 +103,14 @@ class Recording:
     _hazard: int = 0
     _clearance: float = np.nan
 
+    def __post_init__(self) -> None:
+        """Begin each camera."""
+        self._frames = {name: _Frames() for name in ('', *self.extra_cameras)}
+
     @property
     def num_frames(self) -> int:
-        """Frames so far."""
-        return len(self._frames)
+        """Frames so far, of the camera that has least."""
+        return min(len(camera.files) for camera in self._frames.values())
 
     @property
     def num_samples(self) -> int:
@@ -103,8 +119,9 @@ class Recording:
 
     @property
     def last_frame_ns(self) -> int | None:
-        """Stamp of the newest frame."""
-        return self._frame_stamps[-1] if self._frame_stamps else None
+        """Stamp of the main camera's newest frame."""
+        stamps = self._frames[''].stamps
+        return stamps[-1] if stamps else None
 
     @property
     def last_sample_ns(self) -> int | None:
@@ -114,16 +131,15 @@ class Recording:
     def following(self) -> 'Recording':
         """Return an empty recording of the same robot, whose set-point goes on from here."""
         return Recording(joint_names=self.joint_names, max_width_px=self.max_width_px,
-                         hazard_kinds=self.hazard_kinds, _setpoint=self._setpoint,
-                         _waiting=self._waiting)
+                         hazard_kinds=self.hazard_kinds, extra_cameras=self.extra_cameras,
+                         _setpoint=self._setpoint, _waiting=self._waiting)
 
-    def add_frame(self, image: NDArray[np.uint8], stamp_ns: int) -> None:
-        """Keep a picture, RGB uint8 (h, w, 3)."""
-        if self._is_new_frame(stamp_ns):
-            self._frames.append(encode_frame(fit_width(image, self.max_width_px)))
-            self._frame_stamps.append(stamp_ns)
+    def add_frame(self, image: NDArray[np.uint8], stamp_ns: int, camera: str = '') -> None:
+        """Keep a picture of the main or another camera, RGB uint8 (h, w, 3)."""
+        if self._is_new_frame(stamp_ns, camera):
+            self._keep(encode_frame(fit_width(image, self.max_width_px)), stamp_ns, camera)
 
-    def add_picture_file(self, data: bytes, stamp_ns: int) -> None:
+    def add_picture_file(self, data: bytes, stamp_ns: int, camera: str = '') -> None:
         """
         Keep a JPEG or PNG file; a JPEG of at most the stored width is kept to the byte.
 
@@ -131,13 +147,17 @@ class Recording:
         """
         _, width = check_picture(data)
         if width > self.max_width_px or not data.startswith(b'\xff\xd8'):
-            self.add_frame(decode_picture(data), stamp_ns)
-        elif self._is_new_frame(stamp_ns):
-            self._frames.append(data)
-            self._frame_stamps.append(stamp_ns)
+            self.add_frame(decode_picture(data), stamp_ns, camera)
+        elif self._is_new_frame(stamp_ns, camera):
+            self._keep(data, stamp_ns, camera)
 
-    def _is_new_frame(self, stamp_ns: int) -> bool:
-        if self._frame_stamps and stamp_ns <= self._frame_stamps[-1]:
+    def _keep(self, data: bytes, stamp_ns: int, camera: str) -> None:
+        self._frames[camera].files.append(data)
+        self._frames[camera].stamps.append(stamp_ns)
+
+    def _is_new_frame(self, stamp_ns: int, camera: str) -> bool:
+        stamps = self._frames[camera].stamps
+        if stamps and stamp_ns <= stamps[-1]:
             self.num_dropped += 1
             return False
         return True
@@ -223,16 +243,20 @@ class Recording:
 
         :raises DatasetError: if a part of it never came.
         """
-        missing = [what for what, count in (('camera pictures', self.num_frames),
-                                            ('joint states', self.num_samples)) if not count]
+        counts = {f'pictures of camera {name!r}' if name else 'camera pictures': camera.files
+                  for name, camera in self._frames.items()}
+        missing = [what for what, found in {**counts, 'joint states': self._rows}.items()
+                   if not found]
         if missing:
             raise DatasetError(f'nothing was recorded: no {" and no ".join(missing)} came')
         *columns, hazards, clearance = zip(*self._rows, strict=True)
         positions, velocities, efforts, setpoints = (
             np.array(column, np.float32) for column in columns)
         distances = np.array(clearance, np.float32)
+        main, *others = (camera.taken() for camera in self._frames.values())
         return Episode(
-            frames=tuple(self._frames), frame_stamps_ns=np.array(self._frame_stamps, np.int64),
+            frames=main.frames, frame_stamps_ns=main.stamps_ns,
+            extra_cameras=dict(zip(self.extra_cameras, others, strict=True)),
             joint_names=self.joint_names,
             joint_stamps_ns=np.array(self._joint_stamps, np.int64),
             positions=positions, velocities=velocities, efforts=efforts, setpoints=setpoints,

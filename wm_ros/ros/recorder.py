@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class RecorderConfig:
     """
     Settings of the recorder; each field says its meaning in its metadata.
 
+    :param out: directory of episodes.
+    :param extra_cameras: name and topic of each further camera.
     :raises ValueError: from the constructor, naming the setting, its value and what is allowed.
     """
 
@@ -48,10 +51,14 @@ class RecorderConfig:
                            help='JointTrajectory topic of the controller')
     hazard: str = setting('', help='wm_ros/Contacts topic; empty: no hazards are recorded')
     camera_name: str = setting('front', required=True, help='name of the camera in the episode')
+    extra_cameras: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Check each setting."""
         check_settings(self)
+        names = [self.camera_name, *(name for name, _ in self.extra_cameras)]
+        if len(set(names)) != len(names):
+            raise ValueError(f'cameras are called {names}; each needs a name of its own')
 
 
 class Recorder(Node):
@@ -65,10 +72,11 @@ class Recorder(Node):
 
     def __init__(self, config: RecorderConfig, **node_arguments: Any) -> None:
         super().__init__('wm_recorder', **node_arguments)
-        self.recording = Recording()
-        self.create_subscription(
-            CompressedImage if config.compressed else Image, config.camera, self._on_image,
-            qos.CAMERA_IN)
+        self.recording = Recording(extra_cameras=tuple(name for name, _ in config.extra_cameras))
+        for name, topic in (('', config.camera), *config.extra_cameras):
+            self.create_subscription(
+                CompressedImage if config.compressed else Image, topic,
+                partial(self._on_image, camera=name), qos.CAMERA_IN)
         self.create_subscription(
             JointState, config.joint_states, self._on_joints, _EVERY_SAMPLE)
         self.create_subscription(
@@ -77,9 +85,10 @@ class Recorder(Node):
             self.create_subscription(
                 Contacts, config.hazard, self._on_contacts, QoSProfile(depth=100))
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, message: Image | CompressedImage, camera: str = '') -> None:
         try:
-            self.recording.add_frame(image_to_rgb(message), stamp_to_ns(message.header.stamp))
+            self.recording.add_frame(image_to_rgb(message), stamp_to_ns(message.header.stamp),
+                                     camera)
         except ObservationError as error:
             self.get_logger().warning(f'picture left out: {error}', throttle_duration_sec=1.0)
 
@@ -104,12 +113,13 @@ def run_recorder(arguments: Any) -> Path:
     """
     Record until Ctrl-C or the end of the time, then write the episode.
 
-    :param arguments: has the fields of ``RecorderConfig`` but camera_name, and ``duration``, s.
+    :param arguments: has the fields of ``RecorderConfig`` and ``duration``, s.
     :returns: the file; it appears only when it is whole.
     :raises DatasetError: if nothing came; then no file is written.
     """
     config = RecorderConfig(**{name: getattr(arguments, name) for name in (
-        'out', 'camera', 'compressed', 'joint_states', 'command', 'hazard')})
+        'out', 'camera', 'compressed', 'joint_states', 'command', 'hazard', 'camera_name',
+        'extra_cameras')})
     return record(config, duration_s=arguments.duration)
 
 
@@ -149,8 +159,8 @@ def record(config: RecorderConfig, *, duration_s: float = math.inf,
         episode = recording.episode(
             camera_name=config.camera_name, info={'source': 'record', 'camera': config.camera})
     except DatasetError as error:
-        raise DatasetError(f'{error}; listened to {config.camera} and {config.joint_states}'
-                           ) from error
+        topics = ', '.join([config.camera, *(topic for _, topic in config.extra_cameras)])
+        raise DatasetError(f'{error}; listened to {topics} and {config.joint_states}') from error
     write_episode(path, episode)
     console.print(f'{recording.num_frames} pictures and {recording.num_samples} joint states in '
                   f'{path}; {recording.num_dropped} left out')

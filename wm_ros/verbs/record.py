@@ -7,12 +7,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from wm_ros.verbs.shared import add_verb, positive_float
+from wm_ros.verbs.shared import add_extra_camera_option, add_verb, positive_float
 
 
 def record(arguments: argparse.Namespace) -> None:
     """Record an episode from a live graph."""
     from wm_ros.ros.recorder import run_recorder
+    arguments.extra_cameras = tuple(arguments.extra_cameras)
     run_recorder(arguments)
 
 
@@ -21,7 +22,10 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, record)
     parser.add_argument('--out', type=Path, required=True, help='directory of episodes')
     parser.add_argument('--camera', default='/camera/image_raw', help='image topic')
-    parser.add_argument('--compressed', action='store_true', help='topic is a CompressedImage')
+    parser.add_argument('--camera-name', default='front', help='its name in the episode')
+    add_extra_camera_option(parser, 'TOPIC')
+    parser.add_argument('--compressed', action='store_true',
+                        help='topics of cameras are of CompressedImage')
     parser.add_argument('--joint-states', default='/joint_states')
     parser.add_argument('--command', default='/arm_controller/joint_trajectory',
                         help='JointTrajectory topic of the controller')
