@@ -24,6 +24,7 @@ from wm_ros.data.bag_topics import (
     NUMBER_TYPE,
     TEXT_TYPE,
     TRAJECTORY_TYPE,
+    camera_topic,
     export_topics,
 )
 from wm_ros.data.episode import Episode
@@ -45,7 +46,7 @@ def export_bag(episode: Episode, path: Path) -> None:
     from rosbags.rosbag2 import StoragePlugin, Writer
     if path.exists():
         raise DatasetError(f'{path} exists; name another directory or remove it')
-    first_ns = min(int(episode.frame_stamps_ns[0]), int(episode.joint_stamps_ns[0]))
+    first_ns = _first_ns(episode)
     if first_ns < 0:
         raise DatasetError(f'the first stamp is {first_ns} ns; a message cannot hold times '
                            'before 0')
@@ -55,23 +56,33 @@ def export_bag(episode: Episode, path: Path) -> None:
         # The storage file is named after its directory.
         with Writer(scratch / path.name, version=_BAG_VERSION,
                     storage_plugin=StoragePlugin.MCAP) as writer:
-            connections = {name: writer.add_connection(topic, _TYPES[name], typestore=typestore())
-                           for name, topic in topics.items()}
+            types = {**{topic: _TYPES[name] for name, topic in topics.items()},
+                     **{camera_topic(name): _TYPES['camera'] for name in episode.extra_cameras}}
+            connections = {topic: writer.add_connection(topic, kind, typestore=typestore())
+                           for topic, kind in types.items()}
             for stamp_ns, _, name, message in sorted(
                     _messages(episode, topics), key=lambda item: item[:2]):
-                writer.write(connections[name], stamp_ns,
-                             typestore().serialize_cdr(message, _TYPES[name]))
+                topic = topics.get(name, name)
+                writer.write(connections[topic], stamp_ns,
+                             typestore().serialize_cdr(message, types[topic]))
         (scratch / path.name).replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _first_ns(episode: Episode) -> int:
+    cameras = (episode.of_camera(name).frame_stamps_ns for name in episode.cameras)
+    return min(int(stamps[0]) for stamps in (episode.joint_stamps_ns, *cameras) if len(stamps))
+
+
 def _messages(episode: Episode, topics: dict[str, str]) -> Iterator[tuple[int, int, str, Any]]:
-    """Yield (stamp, order among those of one stamp, name of the topic, message)."""
-    first_ns = min(int(episode.frame_stamps_ns[0]), int(episode.joint_stamps_ns[0]))
-    said = {'topics': {name: topic for name, topic in topics.items() if name != 'episode'},
-            'hazard_kinds': episode.hazard_kinds, 'camera_name': episode.camera_name,
-            'info': episode.info}
+    """Yield (stamp, order among those of one stamp, topic or its name, message)."""
+    first_ns = _first_ns(episode)
+    own: dict[str, Any] = {name: topic for name, topic in topics.items() if name != 'episode'}
+    if episode.extra_cameras:
+        own['extra_cameras'] = {name: camera_topic(name) for name in episode.extra_cameras}
+    said = {'topics': own, 'hazard_kinds': episode.hazard_kinds,
+            'camera_name': episode.camera_name, 'info': episode.info}
     yield first_ns, 0, 'episode', _new('episode', data=json.dumps(said))
     for row, stamp in enumerate(map(int, episode.joint_stamps_ns)):
         yield stamp, 1, 'command', _command(episode, row)
@@ -85,10 +96,13 @@ def _messages(episode: Episode, topics: dict[str, str]) -> Iterator[tuple[int, i
             'joint_states', header=_header(stamp), name=list(episode.joint_names),
             **{field: getattr(episode, values)[row].astype(np.float64) for field, values in (
                 ('position', 'positions'), ('velocity', 'velocities'), ('effort', 'efforts'))})
-    for stamp, data in zip(map(int, episode.frame_stamps_ns), episode.frames, strict=True):
-        yield stamp, 4, 'camera', _new(
-            'camera', header=_header(stamp, episode.camera_name),
-            format='rgb8; jpeg compressed bgr8', data=np.frombuffer(data, np.uint8))
+    for name in episode.cameras:
+        seen = episode.of_camera(name)
+        topic = 'camera' if name == episode.camera_name else camera_topic(name)
+        for stamp, data in zip(map(int, seen.frame_stamps_ns), seen.frames, strict=True):
+            yield stamp, 4, topic, _new(
+                'camera', header=_header(stamp, name), format='rgb8; jpeg compressed bgr8',
+                data=np.frombuffer(data, np.uint8))
 
 
 def _command(episode: Episode, row: int) -> Any:

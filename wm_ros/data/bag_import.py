@@ -8,6 +8,7 @@ rest is kept.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,20 +69,23 @@ class _Intake:
         self._said = topics.said
         self._camera = topics.camera
         self._recording = Recording(
-            max_width_px=options.max_width_px,
+            max_width_px=options.max_width_px, extra_cameras=tuple(topics.extra_cameras),
             hazard_kinds=tuple(topics.said.get('hazard_kinds', HAZARD_KINDS)))
         self._is_running = not options.split_topic
-        self._size: tuple[int, int] | None = None
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._events: dict[str, list[Event]] = {topic: [] for topic, _ in options.events}
         self._made = 0
         self._last_joint_ns: int | None = None
         self._takers: dict[str, list[Callable[[BagMessage, Any], Iterator[Episode]]]] = {}
-        for topic, taker in (
-                *((topic, self._take_event) for topic in self._events),
-                (options.split_topic, self._take_split), (topics.command, self._take_command),
-                (topics.hazard, self._take_contacts), (topics.hazard_kinds, self._take_kinds),
-                (topics.clearance, self._take_clearance),
-                (topics.joint_states, self._take_joints), (topics.camera, self._take_image)):
+        takers: list[tuple[str, Callable[[BagMessage, Any], Iterator[Episode]]]] = [
+            *((topic, self._take_event) for topic in self._events),
+            (options.split_topic, self._take_split), (topics.command, self._take_command),
+            (topics.hazard, self._take_contacts), (topics.hazard_kinds, self._take_kinds),
+            (topics.clearance, self._take_clearance),
+            (topics.joint_states, self._take_joints), (topics.camera, self._take_image),
+            *((topic, partial(self._take_image, camera=name))
+              for name, topic in topics.extra_cameras.items())]
+        for topic, taker in takers:
             if topic:
                 self._takers.setdefault(topic, []).append(taker)
 
@@ -138,11 +142,13 @@ class _Intake:
         if limit_ns and last_ns is not None and stamp_ns - last_ns > limit_ns:
             yield from self.finish()
 
-    def _take_image(self, message: BagMessage, decoded: Any) -> Iterator[Episode]:
+    def _take_image(self, message: BagMessage, decoded: Any, camera: str = ''
+                    ) -> Iterator[Episode]:
         if not self._is_running:
             return
         stamp_ns = self._stamp_ns(message, decoded)
-        yield from self._after_gap(self._recording.last_frame_ns, stamp_ns)
+        if not camera:
+            yield from self._after_gap(self._recording.last_frame_ns, stamp_ns)
         try:
             is_file = hasattr(decoded, 'format')
             data = bytes(decoded.data) if is_file else b''
@@ -151,16 +157,16 @@ class _Intake:
         except ObservationError as error:
             self._note(message, 'picture', f'{error}; left out')
             return
-        if self._size not in (None, size):
+        before = self._sizes.get(camera, size)
+        if before != size:
             self._note(message, 'size', f'the picture is {size[1]}x{size[0]}, those before it '
-                       f'{self._size[1]}x{self._size[0]}; '
-                       'a new episode begins with it')
+                       f'{before[1]}x{before[0]}; a new episode begins with it')
             yield from self.finish()
-        self._size = size
+        self._sizes[camera] = size
         if picture is None:
-            self._recording.add_picture_file(data, stamp_ns)
+            self._recording.add_picture_file(data, stamp_ns, camera)
         else:
-            self._recording.add_frame(picture, stamp_ns)
+            self._recording.add_frame(picture, stamp_ns, camera)
 
     def _take_joints(self, message: BagMessage, decoded: Any) -> Iterator[Episode]:
         stamp_ns = self._last_joint_ns = self._stamp_ns(message, decoded)

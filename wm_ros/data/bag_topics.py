@@ -41,6 +41,7 @@ class BagOptions:
     :param use_log_time: take the times of recording for stamps, for drivers with wrong clocks.
     :param max_width_px: wider pictures are scaled down.
     :param camera_name: name of the camera in the episodes.
+    :param extra_cameras: name and Image or CompressedImage topic of each further camera.
     """
 
     camera: str = ''
@@ -55,6 +56,7 @@ class BagOptions:
     use_log_time: bool = False
     max_width_px: int = 320
     camera_name: str = ''
+    extra_cameras: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,7 @@ class Topics:
     """
     The topics that will be read.
 
+    :param extra_cameras: topic of each further camera by its name.
     :param hazard_kinds: topic of hazard kinds as text, in bags that this package wrote.
     :param clearance: topic of clearances, in bags that this package wrote.
     :param said: what such a bag says of its episode.
@@ -73,6 +76,7 @@ class Topics:
     hazard: str
     hazard_kinds: str = ''
     clearance: str = ''
+    extra_cameras: dict[str, str] = field(default_factory=dict)
     said: dict[str, Any] = field(default_factory=dict)
 
 
@@ -87,6 +91,9 @@ def choose_topics(bag: Bag, options: BagOptions) -> Topics:
     picked = {name: getattr(options, name) or own.get(name) or default
               for name, default in _DEFAULTS.items()}
     _require(bag, picked['camera'], IMAGE_TYPES, '--camera')
+    extra = dict(options.extra_cameras) or own.get('extra_cameras', {})
+    for name, topic in extra.items():
+        _require(bag, topic, IMAGE_TYPES, f'--extra-camera {name}=TOPIC')
     _require(bag, picked['joint_states'], (JOINTS_TYPE,), '--joint-states')
     if options.has_commands:
         _require(bag, picked['command'], (TRAJECTORY_TYPE, ARRAY_TYPE), '--command',
@@ -101,7 +108,8 @@ def choose_topics(bag: Bag, options: BagOptions) -> Topics:
     return Topics(
         camera=picked['camera'], joint_states=picked['joint_states'],
         command=picked['command'] if options.has_commands else '', hazard=options.hazard,
-        hazard_kinds=own.get('hazards', ''), clearance=own.get('clearance', ''), said=said)
+        hazard_kinds=own.get('hazards', ''), clearance=own.get('clearance', ''),
+        extra_cameras=extra, said=said)
 
 
 def _require(bag: Bag, topic: str, types: tuple[str, ...], option: str, advice: str = '', *,
@@ -133,9 +141,14 @@ def _read_episode_topic(bag: Bag) -> dict[str, Any]:
     return {}
 
 
+def camera_topic(name: str) -> str:
+    """Name the topic of an exported camera."""
+    return f'/camera/{name}/image_raw/compressed'
+
+
 def export_topics(camera_name: str) -> dict[str, str]:
     """Name the topics of an exported episode."""
-    return {'camera': f'/camera/{camera_name}/image_raw/compressed',
+    return {'camera': camera_topic(camera_name),
             'joint_states': '/joint_states', 'command': '/arm_controller/joint_trajectory',
             'hazards': '/wm_ros/hazards', 'clearance': '/wm_ros/clearance',
             'episode': EPISODE_TOPIC}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wm_ros.data.clock_skew import MIN_CORRELATION, Skew, find_skew
 from wm_ros.data.episode import Episode, read_episode
@@ -106,21 +107,41 @@ def check_episode(episode: Episode, name: str, limits: CheckLimits) -> list[Find
     for check in (_gaps, _overlap, _sizes, _frozen, _not_finite, _commands, _labels):
         found += [Finding(level, what, name, row, text)
                   for level, what, row, text in check(episode, limits)]
+    for camera in episode.extra_cameras:
+        found += _check_camera(episode.of_camera(camera), name, limits)
     return found
+
+
+def _check_camera(episode: Episode, name: str, limits: CheckLimits) -> list[Finding]:
+    """Check what a further camera saw."""
+    label = f'camera {episode.camera_name!r}: '
+    if len(episode.frames) < 2:
+        return [Finding(ERROR, 'gap', name, -1,
+                        f'{label}{len(episode.frames)} frames are too few')]
+    return [Finding(level, what, name, row, label + text)
+            for check in (_frame_gaps, _overlap, _sizes, _frozen)
+            for level, what, row, text in check(episode, limits)]
 
 
 _Found = Iterator[tuple[str, str, int, str]]
 
 
 def _gaps(episode: Episode, limits: CheckLimits) -> _Found:
-    for what, stamps in (('frame', episode.frame_stamps_ns),
-                         ('joint sample', episode.joint_stamps_ns)):
-        steps = np.diff(stamps)
-        period = float(np.median(steps))
-        for row in np.flatnonzero(steps > limits.gap_periods * period):
-            yield (ERROR, 'gap', int(row) + 1,
-                   f'{what} {row + 1} comes {steps[row] / 1e9:.3f} s after the one before it; '
-                   f'the period is {period / 1e9:.3f} s')
+    yield from _frame_gaps(episode, limits)
+    yield from _gaps_of('joint sample', episode.joint_stamps_ns, limits)
+
+
+def _frame_gaps(episode: Episode, limits: CheckLimits) -> _Found:
+    return _gaps_of('frame', episode.frame_stamps_ns, limits)
+
+
+def _gaps_of(what: str, stamps: NDArray[np.int64], limits: CheckLimits) -> _Found:
+    steps = np.diff(stamps)
+    period = float(np.median(steps))
+    for row in np.flatnonzero(steps > limits.gap_periods * period):
+        yield (ERROR, 'gap', int(row) + 1,
+               f'{what} {row + 1} comes {steps[row] / 1e9:.3f} s after the one before it; '
+               f'the period is {period / 1e9:.3f} s')
 
 
 def _overlap(episode: Episode, limits: CheckLimits) -> _Found:

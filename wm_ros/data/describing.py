@@ -60,7 +60,7 @@ def _describe_episodes(path: Path, on_progress: Callable[[int], None]) -> dict[s
                       joint_samples=len(episode.joint_stamps_ns))
         totals['duration_ns'] += int(episode.frame_stamps_ns[-1] - episode.frame_stamps_ns[0])
         joints[episode.joint_names] += 1
-        cameras[episode.camera_name] += 1
+        cameras.update(episode.cameras)
         sizes[f'{width}x{height}'] += 1
         seen = int(np.bitwise_or.reduce(episode.hazards, initial=0))
         hazards.update(kind for bit, kind in enumerate(episode.hazard_kinds) if seen >> bit & 1)

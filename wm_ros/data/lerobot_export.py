@@ -119,6 +119,9 @@ def _survey(paths: list[Path], problems: Problems) -> tuple[_Shape, list[Path]]:
             shape = _shape(episode)
             first = first or shape
             _check_same(shape, first)
+            if episode.extra_cameras:
+                problems.add('further cameras', f'{path}: the pictures of its further cameras '
+                             f'{[*episode.extra_cameras]} are not written')
             for kind in episode.hazard_kinds:
                 kinds = with_kind(kinds, kind)
         except DatasetError as error:

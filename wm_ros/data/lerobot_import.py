@@ -56,6 +56,7 @@ class LeRobotOptions:
     How to read a LeRobot data set.
 
     :param camera: feature key or name of the camera; '' takes the only one.
+    :param extra_cameras: name in the episodes and feature key or name of each further camera.
     :param is_degrees: states and actions are degrees, as the SO-100 and SO-101 drivers of LeRobot
         write them on request.
     :param is_delta: an action is what to add to the state of its row.
@@ -63,6 +64,7 @@ class LeRobotOptions:
     """
 
     camera: str = ''
+    extra_cameras: tuple[tuple[str, str], ...] = ()
     is_degrees: bool = False
     is_delta: bool = False
     max_width_px: int = 320
@@ -100,6 +102,8 @@ class _Source:
     def __init__(self, info: LeRobotInfo, camera: str, joints: tuple[str, ...],
                  options: LeRobotOptions, problems: Problems) -> None:
         self._info, self._camera, self._joints = info, camera, joints
+        self._extra = {name: choose_camera(info, wanted)
+                       for name, wanted in options.extra_cameras}
         self._options, self._problems = options, problems
         self._table: tuple[Path, Any] | None = None
         self._unit = math.pi / 180 if options.is_degrees else 1.0
@@ -111,9 +115,10 @@ class _Source:
         stamps = self._stamps(path, table)
         recording = Recording(
             joint_names=self._joints, max_width_px=self._options.max_width_px,
-            hazard_kinds=self._hazard_kinds(table))
+            hazard_kinds=self._hazard_kinds(table), extra_cameras=tuple(self._extra))
         self._add_samples(recording, path, table, stamps)
-        self._add_frames(recording, row, table, stamps)
+        for name, key in {'': self._camera, **self._extra}.items():
+            self._add_frames(recording, row, table, stamps, name, key)
         if min(recording.num_frames, recording.num_samples) < MIN_LENGTH:
             raise DatasetError(f'{recording.num_frames} pictures and {recording.num_samples} '
                                'joint states of it can be used')
@@ -210,11 +215,11 @@ class _Source:
         return np.concatenate([state[:1], action[:-1]])
 
     def _add_frames(self, recording: Recording, row: dict[str, Any], table: Any,
-                    stamps: NDArray[np.int64]) -> None:
+                    stamps: NDArray[np.int64], camera: str, key: str) -> None:
         seen = 0
         try:
-            for index, picture in self._pictures(row, table):
-                recording.add_frame(picture, int(stamps[index]))
+            for index, picture in self._pictures(row, table, key):
+                recording.add_frame(picture, int(stamps[index]), camera)
                 seen += 1
         except (DatasetError, ObservationError) as error:
             self._problems.add(f'pictures {error}', str(error))
@@ -222,17 +227,17 @@ class _Source:
             self._problems.add('few', f"{self._info.root}: episode {row['episode_index']} has "
                                f'{seen} pictures for {len(stamps)} rows; the others are kept')
 
-    def _pictures(self, row: dict[str, Any],
-                  table: Any) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        if self._info.features[self._camera]['dtype'] == 'image':
-            for index, item in enumerate(table.column(self._camera).to_pylist()):
+    def _pictures(self, row: dict[str, Any], table: Any, camera: str
+                  ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        if self._info.features[camera]['dtype'] == 'image':
+            for index, item in enumerate(table.column(camera).to_pylist()):
                 yield index, decode_picture(item['bytes'])
             return
-        start = row.get(f'videos/{self._camera}/from_timestamp')
+        start = row.get(f'videos/{camera}/from_timestamp')
         if start is None:
-            raise DatasetError(f'meta/episodes has no videos/{self._camera}/from_timestamp')
+            raise DatasetError(f'meta/episodes has no videos/{camera}/from_timestamp')
         times = start + np.arange(len(table)) / self._info.fps
-        yield from read_pictures(self._info.video_file(row, self._camera), times,
+        yield from read_pictures(self._info.video_file(row, camera), times,
                                  tolerance_s=0.4 / self._info.fps)
 
     def _info_of(self, row: dict[str, Any], table: Any) -> dict[str, Any]:

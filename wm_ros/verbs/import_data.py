@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from wm_ros.errors import DatasetError
 from wm_ros.verbs.labels import add_label_options, label_options, split_names, tell_problems
-from wm_ros.verbs.shared import console, positive, positive_float
+from wm_ros.verbs.shared import (
+    add_extra_camera_option,
+    console,
+    positive,
+    positive_float,
+)
 
 if TYPE_CHECKING:
     from wm_ros.data.bag_topics import BagOptions
@@ -62,7 +67,8 @@ def _episodes(source: Path, arguments: argparse.Namespace,
         raise ValueError(f'{source} is a LeRobot data set; {options} are for bags')
     from wm_ros.data.lerobot_import import LeRobotOptions, import_lerobot
     return import_lerobot(source, LeRobotOptions(
-        camera=arguments.camera, is_degrees=arguments.degrees, is_delta=arguments.delta,
+        camera=arguments.camera, extra_cameras=tuple(arguments.extra_cameras),
+        is_degrees=arguments.degrees, is_delta=arguments.delta,
         max_width_px=arguments.width), problems)
 
 
@@ -84,7 +90,8 @@ def bag_options(arguments: argparse.Namespace) -> 'BagOptions':
         has_commands=not arguments.no_command, hazard=arguments.hazard, events=tuple(events),
         command_joints=split_names(arguments.command_joints), split_topic=arguments.split_topic,
         split_gap_s=arguments.split_gap, use_log_time=arguments.stamps == 'log',
-        max_width_px=arguments.width, camera_name=arguments.camera_name)
+        max_width_px=arguments.width, camera_name=arguments.camera_name,
+        extra_cameras=tuple(arguments.extra_cameras))
 
 
 def add_parser(verbs: Any) -> None:
@@ -97,6 +104,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--out', type=Path, required=True, help='directory of episodes')
     parser.add_argument('--format', choices=['auto', 'rosbag2', 'lerobot'], default='auto')
     parser.add_argument('--camera', default='', help='image topic, or camera of the data set')
+    add_extra_camera_option(parser, 'TOPIC')
     parser.add_argument('--width', type=positive, default=320,
                         help='wider pictures are scaled down to it, px')
     _add_bag_options(parser.add_argument_group('bags'))

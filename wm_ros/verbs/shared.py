@@ -40,6 +40,13 @@ def add_workers_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=positive, default=os.cpu_count() or 1)
 
 
+def add_extra_camera_option(parser: Any, source: str) -> None:
+    """Add the option that names further cameras, to a parser or a group of one."""
+    parser.add_argument('--extra-camera', action='append', default=[], type=named_source,
+                        metavar=f'NAME={source}', dest='extra_cameras',
+                        help='a further camera and its name in the episodes; may be repeated')
+
+
 def check_writable(path: Path | None, option: str = '--json') -> None:
     """Raise ValueError unless the file that an option names could be written there."""
     if path is not None and not path.absolute().parent.is_dir():
@@ -63,6 +70,14 @@ def stages(progress: Progress) -> Callable[[str, int, int], None]:
         progress.update(tasks[stage], completed=done)
 
     return update
+
+
+def named_source(text: str) -> tuple[str, str]:
+    """Read NAME=SOURCE."""
+    name, found, source = text.partition('=')
+    if not (found and name and source):
+        raise argparse.ArgumentTypeError(f'{text!r} must be NAME=SOURCE')
+    return name, source
 
 
 def positive(text: str) -> int:
