@@ -39,7 +39,6 @@ class RecorderConfig:
     Settings of the recorder; each field says its meaning in its metadata.
 
     :param out: directory of episodes.
-    :param extra_cameras: name and topic of each further camera.
     :raises ValueError: from the constructor, naming the setting, its value and what is allowed.
     """
 
@@ -51,14 +50,23 @@ class RecorderConfig:
                            help='JointTrajectory topic of the controller')
     hazard: str = setting('', help='wm_ros/Contacts topic; empty: no hazards are recorded')
     camera_name: str = setting('front', required=True, help='name of the camera in the episode')
-    extra_cameras: tuple[tuple[str, str], ...] = ()
+    extra_camera_names: tuple[str, ...] = setting((), help='name of each further camera')
+    extra_camera_topics: tuple[str, ...] = setting((), help='image topic of each further camera')
 
     def __post_init__(self) -> None:
         """Check each setting."""
         check_settings(self)
-        names = [self.camera_name, *(name for name, _ in self.extra_cameras)]
+        names = [self.camera_name, *self.extra_camera_names]
         if len(set(names)) != len(names):
             raise ValueError(f'cameras are called {names}; each needs a name of its own')
+        if len(names) != 1 + len(self.extra_camera_topics):
+            raise ValueError(f'{list(self.extra_camera_names)} and '
+                             f'{list(self.extra_camera_topics)} are not as many names as topics')
+
+    @property
+    def extra_cameras(self) -> dict[str, str]:
+        """Topic of each further camera by its name."""
+        return dict(zip(self.extra_camera_names, self.extra_camera_topics, strict=True))
 
 
 class Recorder(Node):
@@ -72,8 +80,8 @@ class Recorder(Node):
 
     def __init__(self, config: RecorderConfig, **node_arguments: Any) -> None:
         super().__init__('wm_recorder', **node_arguments)
-        self.recording = Recording(extra_cameras=tuple(name for name, _ in config.extra_cameras))
-        for name, topic in (('', config.camera), *config.extra_cameras):
+        self.recording = Recording(extra_cameras=config.extra_camera_names)
+        for name, topic in (('', config.camera), *config.extra_cameras.items()):
             self.create_subscription(
                 CompressedImage if config.compressed else Image, topic,
                 partial(self._on_image, camera=name), qos.CAMERA_IN)
@@ -113,13 +121,17 @@ def run_recorder(arguments: Any) -> Path:
     """
     Record until Ctrl-C or the end of the time, then write the episode.
 
-    :param arguments: has the fields of ``RecorderConfig`` and ``duration``, s.
+    :param arguments: has the fields of ``RecorderConfig``, but ``extra_cameras`` as pairs of name
+        and topic, and ``duration``, s.
     :returns: the file; it appears only when it is whole.
     :raises DatasetError: if nothing came; then no file is written.
     """
-    config = RecorderConfig(**{name: getattr(arguments, name) for name in (
-        'out', 'camera', 'compressed', 'joint_states', 'command', 'hazard', 'camera_name',
-        'extra_cameras')})
+    names, topics = zip(*arguments.extra_cameras, strict=True) if arguments.extra_cameras else (
+        (), ())
+    config = RecorderConfig(
+        extra_camera_names=names, extra_camera_topics=topics,
+        **{name: getattr(arguments, name) for name in (
+            'out', 'camera', 'compressed', 'joint_states', 'command', 'hazard', 'camera_name')})
     return record(config, duration_s=arguments.duration)
 
 
@@ -159,7 +171,7 @@ def record(config: RecorderConfig, *, duration_s: float = math.inf,
         episode = recording.episode(
             camera_name=config.camera_name, info={'source': 'record', 'camera': config.camera})
     except DatasetError as error:
-        topics = ', '.join([config.camera, *(topic for _, topic in config.extra_cameras)])
+        topics = ', '.join([config.camera, *config.extra_camera_topics])
         raise DatasetError(f'{error}; listened to {topics} and {config.joint_states}') from error
     write_episode(path, episode)
     console.print(f'{recording.num_frames} pictures and {recording.num_samples} joint states in '

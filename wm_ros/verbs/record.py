@@ -13,7 +13,6 @@ from wm_ros.verbs.shared import add_extra_camera_option, add_verb, positive_floa
 def record(arguments: argparse.Namespace) -> None:
     """Record an episode from a live graph."""
     from wm_ros.ros.recorder import run_recorder
-    arguments.extra_cameras = tuple(arguments.extra_cameras)
     run_recorder(arguments)
 
 
