@@ -73,8 +73,15 @@ def test_a_json_path_without_its_directory_is_refused_before_work(capsys, tmp_pa
     assert 'there is no directory' in error
 
 
-def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_path):
+@pytest.mark.parametrize('extra', [(), ('wrist',)])
+def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_path, extra):
     pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
+    checkpoint = 'default'
+    if extra:
+        pytest.importorskip('torch', reason="needs the train extra: 'wm_ros[train]'")
+        from tiny_checkpoint import write_tiny_checkpoint
+        checkpoint = str(tmp_path / 'checkpoint')
+        write_tiny_checkpoint(tmp_path / 'checkpoint', extra_cameras=extra)
     from wm_ros.simulation import collect
     from wm_ros.verbs.evaluate import held_out_episodes
     calls = []
@@ -89,9 +96,10 @@ def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_p
     monkeypatch.setattr(collect, 'collect', make)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     found = held_out_episodes(argparse.Namespace(
-        data=None, split='objects', seed=5, episodes=2, workers=1))
-    directory = tmp_path / 'wm_ros' / 'episodes' / 'objects-5'
+        checkpoint=checkpoint, data=None, split='objects', seed=5, episodes=2, workers=1))
+    directory = tmp_path / 'wm_ros' / 'episodes' / '-'.join(['objects-5', *extra])
     assert calls == [(directory, True, {
-        'num_episodes': 2, 'seed': 5, 'workers': 1, 'split': 'objects', 'cameras': ('front',)})]
+        'num_episodes': 2, 'seed': 5, 'workers': 1, 'split': 'objects',
+        'cameras': ('front', *extra)})]
     assert [path.name for path in found] == [
         'episode_000000000.safetensors', 'episode_000000001.safetensors']

@@ -80,19 +80,27 @@ def held_out_episodes(arguments: argparse.Namespace) -> list[Path]:
     """
     Return the episodes in --data, or those of a split and seed, collected where missing.
 
-    :param arguments: with ``data``, ``split``, ``seed``, ``episodes`` and ``workers``.
+    :param arguments: with ``checkpoint``, ``data``, ``split``, ``seed``, ``episodes`` and
+        ``workers``.
     """
     from wm_ros.data.episode import list_episodes
-    directory = arguments.data or episode_cache(arguments.split, arguments.seed)
-    if arguments.data is None:
+    directory = arguments.data
+    if directory is None:
+        extra = _extra_cameras(arguments.checkpoint)
+        directory = episode_cache(arguments.split, arguments.seed, extra)
         collect_split(directory, arguments.split, episodes=arguments.episodes,
-                      seed=arguments.seed, workers=arguments.workers)
+                      seed=arguments.seed, workers=arguments.workers, extra_cameras=extra)
     return list_episodes(directory)[:arguments.episodes]
 
 
-def episode_cache(split: str, seed: int) -> Path:
+def _extra_cameras(checkpoint: str) -> tuple[str, ...]:
+    from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint
+    return load_checkpoint(resolve_checkpoint(checkpoint)).config.extra_cameras
+
+
+def episode_cache(split: str, seed: int, extra_cameras: tuple[str, ...] = ()) -> Path:
     base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(base) / 'wm_ros' / 'episodes' / f'{split}-{seed}'
+    return Path(base) / 'wm_ros' / 'episodes' / '-'.join([split, str(seed), *extra_cameras])
 
 
 def _print_tables(values: dict[str, Any], title: str) -> None:
