@@ -30,8 +30,8 @@ def collect(arguments: argparse.Namespace) -> None:
 def collect_split(directory: Path, split: str, *, episodes: int, seed: int, workers: int,
                   extra_cameras: tuple[str, ...] = ()) -> None:
     """Collect what is missing of a split of the SO-101's scenes, for verbs that measure on it."""
-    _collect(_of_so101(split, (_MAIN_CAMERA, *extra_cameras)), directory, episodes=episodes, seed=seed,
-             workers=workers)
+    _collect(_of_so101(split, (_MAIN_CAMERA, *extra_cameras)), directory, episodes=episodes,
+             seed=seed, workers=workers)
 
 
 def _collect(run: Any, directory: Path, *, episodes: int, seed: int, workers: int) -> None:
