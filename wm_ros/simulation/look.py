@@ -11,6 +11,8 @@ from wm_ros.simulation.camera_move import CameraMove
 
 TEXTURE_PX = 512
 TEXTURE_KINDS = ('checker', 'stripes', 'noise', 'wood')
+# Only scenes to train on have these, so that those above stay unseen.
+TRAINED_TEXTURE_KINDS = ('blobs', 'speckle', 'gradient')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +20,7 @@ class TableTexture:
     """
     A pattern of two colours over the whole table.
 
-    :param kind: one of TEXTURE_KINDS.
+    :param kind: one of TEXTURE_KINDS or TRAINED_TEXTURE_KINDS.
     :param rgb1: first colour, 0 to 1.
     :param rgb2: second colour, 0 to 1.
     :param repeats: how many elements of the pattern lie along one side of the table.
@@ -35,7 +37,7 @@ class TableTexture:
         """
         Return the pattern, RGB uint8 (512, 512, 3).
 
-        :raises ValueError: if its kind is not one of TEXTURE_KINDS.
+        :raises ValueError: if its kind is none of them.
         """
         share = _share(self)[..., None]
         colour = (1 - share) * np.array(self.rgb1) + share * np.array(self.rgb2)
@@ -67,13 +69,25 @@ def _share(texture: TableTexture) -> NDArray[np.float64]:
         return (np.floor(rows) + np.floor(columns)) % 2
     if texture.kind == 'stripes':
         return np.floor(2 * columns) % 2
-    noise = smooth_noise(np.random.default_rng([texture.seed, 0x7E]), texture.repeats)
+    rng = np.random.default_rng([texture.seed, 0x7E])
+    if texture.kind == 'gradient':
+        # A ramp up and down again, in any direction.
+        angle = rng.uniform(0, 2 * np.pi)
+        along = np.cos(angle) * rows + np.sin(angle) * columns
+        return np.abs(2 * (along - np.floor(along)) - 1)
+    if texture.kind == 'speckle':
+        cells = rng.uniform(0, 1, (texture.repeats, texture.repeats)) > 0.5
+        return cells[rows.astype(np.int64), columns.astype(np.int64)].astype(np.float64)
+    noise = smooth_noise(rng, texture.repeats)
+    if texture.kind == 'blobs':
+        return np.clip((noise - 0.45) * 10, 0, 1)
     if texture.kind == 'noise':
         return noise
     if texture.kind == 'wood':
         # Grain runs along the rows and wavers slowly.
         return 0.5 + 0.5 * np.sin(2 * np.pi * (columns + 1.5 * noise))
-    raise ValueError(f'table texture {texture.kind!r} is unknown; choose from {TEXTURE_KINDS}')
+    raise ValueError(f'table texture {texture.kind!r} is unknown; choose from '
+                     f'{TEXTURE_KINDS + TRAINED_TEXTURE_KINDS}')
 
 
 def smooth_noise(rng: np.random.Generator, cells: int) -> NDArray[np.float64]:

@@ -3,9 +3,10 @@
 """
 Named splits: what each one draws differently from the scenes that the model is trained on.
 
-``id`` is the training distribution and must never change: files collected years apart are the
-same. Each other split leaves it in one way only, so that its row in an evaluation says which
-way hurts. docs/splits.md has the table.
+``id`` is what the model is measured on first and must never change: files collected years apart
+are the same. ``objects``, ``appearance`` and ``dynamics`` leave it in one way each, so that their
+rows in an evaluation say which way hurts. ``varied`` is for training: it leaves ``id`` in many
+ways at once and less far than they do. docs/splits.md has the table.
 """
 
 import colorsys
@@ -15,15 +16,22 @@ from collections.abc import Callable
 import numpy as np
 
 from wm_ros.simulation.camera_move import CameraMove
-from wm_ros.simulation.look import TEXTURE_KINDS, Look, TableTexture
+from wm_ros.simulation.look import (
+    TEXTURE_KINDS,
+    TRAINED_TEXTURE_KINDS,
+    Look,
+    TableTexture,
+)
 from wm_ros.simulation.objects import SceneObject
 
 # The number is part of the random stream: append, never reorder.
 _STREAMS: dict[str, tuple[int, ...]] = {
-    'id': (), 'objects': (1,), 'appearance': (2,), 'dynamics': (3,)}
+    'id': (), 'objects': (1,), 'appearance': (2,), 'dynamics': (3,), 'varied': (4,)}
 SPLITS = tuple(_STREAMS)
 MAX_CAMERA_MOVE_M = 0.02
 MAX_CAMERA_TURN_RAD = math.radians(3.0)
+# What varied scenes reach of the camera's move in appearance.
+_VARIED_SHARE = 0.8
 _Triple = tuple[float, float, float]
 
 
@@ -47,8 +55,8 @@ def draw_object(rng: np.random.Generator, split: str, others: list[SceneObject]
         math.dist(spot, other.position) > 0.09 for other in others))
     if position is None:
         return None
-    shape, size = _trained_shape(rng)
-    rgb = _unseen_colour(rng) if split == 'appearance' else _trained_colour(rng)
+    shape, size = _varied_shape(rng) if split == 'varied' else _trained_shape(rng)
+    rgb = _COLOURS.get(split, _trained_colour)(rng)
     heavy = split == 'dynamics'
     return SceneObject(
         shape=shape, size=size, position=position, yaw_rad=float(rng.uniform(-np.pi, np.pi)),
@@ -77,6 +85,18 @@ def _trained_shape(rng: np.random.Generator) -> tuple[str, _Triple]:
     return shape, (radius, float(max(flat, 0.01)), 0.0)
 
 
+def _varied_shape(rng: np.random.Generator) -> tuple[str, _Triple]:
+    """Draw a trained shape of sizes between the trained ones and those of ``objects``."""
+    shape = str(rng.choice(['box', 'cylinder', 'capsule']))
+    half_height = float(rng.uniform(0.025, 0.09))
+    if shape == 'box':
+        wide, deep = (float(rng.uniform(0.012, 0.036)) for _ in range(2))
+        return shape, (wide, deep, half_height)
+    radius = float(rng.uniform(0.013, min(0.03, half_height)))
+    flat = half_height - radius if shape == 'capsule' else half_height
+    return shape, (radius, max(flat, 0.01), 0.0)
+
+
 def _trained_colour(rng: np.random.Generator) -> _Triple:
     # Any colour but the arm's yellow, which a camera could not tell from the arm.
     hue = float(rng.choice([rng.uniform(0.25, 1.0), rng.uniform(0.0, 0.06)], p=[0.9, 0.1]))
@@ -91,6 +111,15 @@ def _unseen_colour(rng: np.random.Generator) -> _Triple:
     value = rng.uniform(0.45, 1.0) if pale else rng.uniform(0.1, 0.32)
     red, green, blue = colorsys.hsv_to_rgb(rng.uniform(0.0, 1.0), saturation, value)
     return float(red), float(green), float(blue)
+
+
+def _varied_colour(rng: np.random.Generator) -> _Triple:
+    hue = rng.uniform(0.22, 1.08) % 1.0
+    red, green, blue = colorsys.hsv_to_rgb(hue, rng.uniform(0.42, 1.0), rng.uniform(0.34, 1.0))
+    return float(red), float(green), float(blue)
+
+
+_COLOURS = {'appearance': _unseen_colour, 'varied': _varied_colour}
 
 
 def _novel_object(rng: np.random.Generator, others: list[SceneObject]) -> SceneObject | None:
@@ -149,6 +178,8 @@ _NOVEL = (_ball, _egg, _post, _slab, _corner, _mast, _cone)
 
 def draw_light(rng: np.random.Generator, split: str) -> tuple[float, _Triple]:
     """Draw the factor on the lamp and its position, m; appearance lies outside the trained."""
+    if split == 'varied':
+        return float(rng.uniform(0.66, 1.19)), _numbers(rng, (-0.1, 0.6), (-0.5, 0.5), (0.8, 1.4))
     if split != 'appearance':
         return float(rng.uniform(0.75, 1.1)), _numbers(rng, (0.0, 0.5), (-0.4, 0.4), (0.9, 1.3))
     factor = rng.uniform(0.35, 0.65) if rng.random() < 0.5 else rng.uniform(1.2, 1.6)
@@ -158,7 +189,9 @@ def draw_light(rng: np.random.Generator, split: str) -> tuple[float, _Triple]:
 
 
 def draw_look(rng: np.random.Generator, split: str) -> Look:
-    """Draw lamp colour, table texture and camera move of ``appearance``; others: the default."""
+    """Draw lamp colour, table texture and camera move; those of most splits are the default."""
+    if split == 'varied':
+        return _varied_look(rng)
     if split != 'appearance':
         return Look()
     # From candle to overcast sky, equal in green.
@@ -168,6 +201,32 @@ def draw_look(rng: np.random.Generator, split: str) -> Look:
         table_texture=_draw_texture(rng),
         camera=CameraMove(offset_m=_vector(rng, 0.005, MAX_CAMERA_MOVE_M),
                           turn_rad=_vector(rng, math.radians(0.5), MAX_CAMERA_TURN_RAD)))
+
+
+def _varied_look(rng: np.random.Generator) -> Look:
+    """Draw one for training: a third of the tables stay plain, a third of the cameras fixed."""
+    warmth = float(rng.uniform(-0.15, 0.15))
+    has_texture, has_moved = rng.random(2) < 2 / 3
+    move = CameraMove(
+        offset_m=_vector(rng, 0.0, _VARIED_SHARE * MAX_CAMERA_MOVE_M),
+        turn_rad=_vector(rng, 0.0, _VARIED_SHARE * MAX_CAMERA_TURN_RAD))
+    texture = _varied_texture(rng)
+    return Look(
+        light_rgb=(1.0 + warmth, 1.0, 1.0 - warmth), ambient=float(rng.uniform(0.72, 1.2)),
+        table_texture=texture if has_texture else None,
+        camera=move if has_moved else CameraMove())
+
+
+def _varied_texture(rng: np.random.Generator) -> TableTexture:
+    kind = str(rng.choice(TRAINED_TEXTURE_KINDS))
+    hue, saturation, value = rng.uniform(0.0, 1.0), rng.uniform(0.0, 0.45), rng.uniform(0.35, 0.8)
+    low, high = {'blobs': (8, 40), 'speckle': (12, 40), 'gradient': (1, 4)}[kind]
+    first, second = (colorsys.hsv_to_rgb(hue, saturation, v)
+                     for v in (value, value * rng.uniform(0.55, 0.9)))
+    return TableTexture(
+        kind=kind, rgb1=_numbers(rng, *((c, c) for c in first)),
+        rgb2=_numbers(rng, *((c, c) for c in second)),
+        repeats=int(rng.integers(low, high)), seed=int(rng.integers(2 ** 31)))
 
 
 def _draw_texture(rng: np.random.Generator) -> TableTexture:

@@ -12,6 +12,7 @@ from rich.table import Table
 from wm_ros.errors import CalibrationError
 from wm_ros.verbs.evaluate import held_out_episodes
 from wm_ros.verbs.shared import (
+    SPLITS,
     add_model_options,
     add_verb,
     add_workers_option,
@@ -75,7 +76,7 @@ def add_parser(verbs: Any) -> None:
                          help='random splits, at least 200 (default: %(default)s)')
     checked.add_argument('--stop-s', type=positive_float, default=0.2,
                          help='a warning that leaves less time is late (default: %(default)s)')
-    checked.add_argument('--split', choices=('id', 'objects', 'appearance', 'dynamics'),
+    checked.add_argument('--split', choices=SPLITS,
                          default='id')
     checked.add_argument('--seed', type=natural, default=1001, help='of the collected episodes '
                          'and of the splits (default: %(default)s)')

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_ros.verbs.shared import (
+    SPLITS,
     add_verb,
     add_workers_option,
     console,
@@ -67,10 +68,9 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, collect)
     parser.add_argument('--episodes', type=positive, required=True)
     parser.add_argument('--seed', type=natural, required=True)
-    # Spelt out, as MuJoCo takes a second to load; a test compares them with the simulation's.
-    parser.add_argument('--split', choices=('id', 'objects', 'appearance', 'dynamics'),
-                        default='id', help='kind of scenes: as in training, or unlike it in one '
-                        'way (default: %(default)s)')
+    parser.add_argument('--split', choices=SPLITS,
+                        default='id', help='kind of scenes, see docs/splits.md '
+                        '(default: %(default)s)')
     parser.add_argument('--cameras', type=_names, default=(_MAIN_CAMERA,), metavar='NAMES',
                         help='with commas, the main one first: front, wrist (default: front)')
     parser.add_argument('--robot', type=Path, help='YAML file of another robot than the SO-101, '

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from wm_ros.verbs.collect import collect_split
 from wm_ros.verbs.shared import (
+    SPLITS,
     add_model_options,
     add_verb,
     add_workers_option,
@@ -59,8 +60,7 @@ def add_parser(verbs: Any) -> None:
     """Add the verbs of this module."""
     parser = add_verb(verbs, evaluate)
     add_model_options(parser)
-    # Spelt out, as MuJoCo takes a second to load; a test compares them with the simulation's.
-    parser.add_argument('--split', choices=('id', 'objects', 'appearance', 'dynamics'),
+    parser.add_argument('--split', choices=SPLITS,
                         default='id', help='kind of scenes to collect (default: %(default)s)')
     parser.add_argument('--seed', type=natural, default=1001)
     parser.add_argument('--episodes', type=positive, default=200)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from wm_ros.verbs.evaluate import held_out_episodes
 from wm_ros.verbs.shared import (
+    SPLITS,
     add_verb,
     add_workers_option,
     check_writable,
@@ -56,7 +57,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--stride', type=positive, action='append', default=[],
                         help='steps taken from one pass, may be repeated; 1 and all if not given')
     parser.add_argument('--windows', type=positive, default=64)
-    parser.add_argument('--split', default='id', help='as for evaluate')
+    parser.add_argument('--split', choices=SPLITS, default='id', help='as for evaluate')
     parser.add_argument('--seed', type=natural, default=1001)
     parser.add_argument('--episodes', type=positive, default=50)
     parser.add_argument('--data', type=Path, help='episodes to use instead of collecting')

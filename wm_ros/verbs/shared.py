@@ -19,6 +19,8 @@ from rich.progress import (
 )
 
 console = Console()
+# Spelt out, as MuJoCo takes a second to load; a test compares them with the simulation's.
+SPLITS = ('id', 'objects', 'appearance', 'dynamics', 'varied')
 
 
 def add_verb(verbs: Any, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
