@@ -265,20 +265,21 @@ def _defaults(kind: type[Any]) -> dict[str, Any]:
     return {item.name: item.default for item in fields(kind) if item.default is not MISSING}
 
 
-def build_trainer(data: Path, out: Path, config: TrainConfig, *, start: WorldModel | None = None,
+def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *, start: WorldModel | None = None,
                   lenient: bool = False, cache: Path | None = None,
                   on_load: Callable[[int, int], None] = lambda done, total: None,
                   **sizes: int | float | str | tuple[str, ...] | Geometry | None
                   ) -> tuple[Trainer, Windows]:
     """
-    Load a directory of episodes and return a trainer and its training windows.
+    Load directories of episodes and return a trainer and its training windows.
 
     :param start: a model to go on from; its config, normalisation included, is kept.
     :param lenient: take up a state that was made with other data or training settings.
     :param cache: where to keep decoded frames, which are then mapped; into memory if None. What
         other data left in a cache inside ``out`` is removed.
     """
-    paths = list_episodes(data)
+    paths = [path for directory in (data if isinstance(data, list) else [data])
+             for path in list_episodes(directory)]
     parts = split_episodes(paths, config.holdout)
     if start is None:
         model_config = infer_config(parts[0], **sizes)

@@ -92,7 +92,8 @@ def stopping_by_signal(trainer: Any) -> Iterator[None]:
 def add_parser(verbs: Any) -> None:
     """Add the verbs of this module."""
     parser = add_verb(verbs, train)
-    parser.add_argument('--data', type=Path, required=True, help='directory of episodes')
+    parser.add_argument('--data', type=Path, required=True, nargs='+',
+                        help='directories of episodes')
     parser.add_argument('--out', type=Path, required=True, help='state and checkpoint; resumes')
     parser.add_argument('--init', help="checkpoint to start from: a directory, or 'default'")
     parser.add_argument('--max-minutes', '--stop-after', type=positive_float, metavar='MINUTES',
@@ -101,7 +102,7 @@ def add_parser(verbs: Any) -> None:
                         help='take up a run with other data or training settings than it had')
     _add_settings(parser)
     parser = add_verb(verbs, export)
-    parser.add_argument('--data', type=Path, required=True, help='as for train')
+    parser.add_argument('--data', type=Path, required=True, nargs='+', help='as for train')
     parser.add_argument('--run', type=Path, required=True, dest='run_directory',
                         help='the --out of train')
     parser.add_argument('--out', type=Path, required=True, help='checkpoint directory')
