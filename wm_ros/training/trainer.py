@@ -265,8 +265,8 @@ def _defaults(kind: type[Any]) -> dict[str, Any]:
     return {item.name: item.default for item in fields(kind) if item.default is not MISSING}
 
 
-def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *, start: WorldModel | None = None,
-                  lenient: bool = False, cache: Path | None = None,
+def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *,
+                  start: WorldModel | None = None, lenient: bool = False, cache: Path | None = None,
                   on_load: Callable[[int, int], None] = lambda done, total: None,
                   **sizes: int | float | str | tuple[str, ...] | Geometry | None
                   ) -> tuple[Trainer, Windows]:
