@@ -266,7 +266,8 @@ def _defaults(kind: type[Any]) -> dict[str, Any]:
 
 
 def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *,
-                  start: WorldModel | None = None, lenient: bool = False, cache: Path | None = None,
+                  start: WorldModel | None = None, lenient: bool = False,
+                  cache: Path | None = None,
                   on_load: Callable[[int, int], None] = lambda done, total: None,
                   **sizes: int | float | str | tuple[str, ...] | Geometry | None
                   ) -> tuple[Trainer, Windows]:
