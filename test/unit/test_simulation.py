@@ -11,7 +11,7 @@ import pytest
 # First of all: it chooses how MuJoCo draws where there is no display.
 import wm_ros.simulation  # noqa: F401, I001
 
-pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
+mujoco = pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
 
 from wm_ros.simulation.assets import cluster_vertices  # noqa: E402
 from wm_ros.simulation.collect import episode_seed, simulate_episode  # noqa: E402
@@ -22,7 +22,9 @@ from wm_ros.simulation.scene import (  # noqa: E402
     JOINT_NAMES,
     Scene,
     SceneObject,
+    build_model,
     sample_scene,
+    scene_info,
 )
 from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
 
@@ -156,6 +158,33 @@ def test_the_geometry_file_describes_the_simulated_arm():
             turn.reshape(3, 2), sim.data.xmat[body].reshape(3, 3)[:, :2], atol=1e-5)
         place = sim.data.xpos[body] + sim.data.xmat[body].reshape(3, 3) @ np.array(local)
         np.testing.assert_allclose(point, place, atol=1e-5)
+
+
+def test_a_moved_camera_is_told_as_the_projection_means_it():
+    torch = pytest.importorskip('torch', reason="needs the train extra: 'wm_ros[train]'")
+    from types import SimpleNamespace
+
+    from wm_ros.data.windows import camera_move
+    from wm_ros.world_model.arm import Arm
+    scene = next(scene for scene in (sample_scene(seed, 'varied') for seed in range(50))
+                 if scene.look.camera.angle_rad > 0.03 and scene.look.camera.distance_m > 0.01)
+    geometry = so101_geometry()
+    found = camera_move(SimpleNamespace(info={'scene': scene_info(scene)}),
+                         SimpleNamespace(geometry=geometry))
+    camera = build_model(scene).camera('front')
+    turn = np.zeros(9)
+    mujoco.mju_quat2Mat(turn, camera.quat)
+    points = np.array([[0.2, 0.1, 0.0], [0.3, -0.2, 0.1], [0.05, 0.0, 0.2]])
+    seen = (points - camera.pos) @ turn.reshape(3, 3)
+    focal = 1 / np.tan(geometry.camera_fovy_rad / 2)
+    truth = np.c_[focal * 3 / 4 * seen[:, 0], -focal * seen[:, 1]] / -seen[:, 2:]
+    place, _ = Arm(geometry, aspect=4 / 3).project(
+        torch.tensor(points[None], dtype=torch.float32), torch.tensor(found)[None])
+    # A turn of 2 degrees to first order: a tenth of a pixel of 144.
+    np.testing.assert_allclose(place[0].numpy(), truth, atol=0.2 * 2 / 144)
+    still, _ = Arm(geometry, aspect=4 / 3).project(
+        torch.tensor(points[None], dtype=torch.float32), torch.zeros(1, 6))
+    assert np.abs(still[0].numpy() - truth).max() > 2 * 2 / 144
 
 
 def test_clearance_is_the_distance_to_the_nearest_thing():

@@ -10,6 +10,7 @@ torch = pytest.importorskip('torch', reason="needs the train extra: pip install 
 from model_rig import make_config, make_geometry  # noqa: E402
 
 from wm_ros.training.augmentation import draw_turns, turn_images, turn_matrix  # noqa: E402
+from wm_ros.training.losses import edge_loss, energy_loss  # noqa: E402
 from wm_ros.training.obstacles import draw_points, obstacle_distance  # noqa: E402
 from wm_ros.world_model.arm import Arm  # noqa: E402
 
@@ -64,7 +65,7 @@ def test_a_turned_picture_shows_points_where_the_turned_camera_sees_them():
     points = torch.tensor([[[0.1, 0.05, 0.3], [-0.2, 0.1, 0.0], [0.0, 0.0, 0.2]]])
 
     def pixels(camera):
-        place, _ = arm.project(points, torch.tensor(camera)[None])
+        place, _ = arm.project(points, torch.tensor(np.pad(camera, (0, 3)))[None])
         size = np.array([80, 48])
         return (place[0].numpy() + 1) / 2 * size - 0.5
 
@@ -86,3 +87,16 @@ def test_turns_are_shared_out_and_need_a_known_camera():
     assert 0.3 < np.any(turns != 0, axis=1).mean() < 0.5
     image = np.arange(48 * 80 * 3, dtype=np.uint8).reshape(1, 48, 80, 3)
     assert turn_images(image, turns[0] + 0.01, make_config()) is image
+
+
+def test_the_strength_of_edges_is_asked_for_and_not_their_place():
+    sharp = torch.zeros(1, 3, 25, 25)
+    sharp[..., 8:] = 1.0
+    shifted = torch.zeros(1, 3, 25, 25)
+    shifted[..., 9:] = 1.0
+    soft = torch.nn.functional.avg_pool2d(sharp, (1, 5), stride=1, padding=(0, 2))
+    assert float(energy_loss(sharp, sharp)) == 0
+    # Columns 6 to 11 are one neighbourhood: the edge is in it at 8 and at 9.
+    assert float(energy_loss(shifted, sharp)) < 1e-6
+    assert float(energy_loss(soft, sharp)) > 0.02
+    assert float(edge_loss(shifted, sharp)) > 0.05

@@ -202,16 +202,19 @@ def test_points_of_the_arm_by_hand():
 def test_points_are_projected_by_hand():
     arm = Arm(make_geometry(), aspect=2.0)
     point = torch.tensor([[[0.2, 0.1, 0.5]]])
-    place, depth = arm.project(point, torch.zeros(1, 3))
+    place, depth = arm.project(point, torch.zeros(1, 6))
     # Half a metre below the camera: x = 0.4 and y = 0.2 of the depth, through tan(0.5).
     focal = 1 / np.tan(0.5)
     assert place[0, 0].tolist() == pytest.approx([0.4 * focal / 2, -0.2 * focal])
     assert float(depth) == pytest.approx(0.5)
     # Turned about its right axis by a little, all it sees moves along y.
-    turned, _ = arm.project(point, torch.tensor([[0.01, 0.0, 0.0]]))
+    turned, _ = arm.project(point, torch.tensor([[0.01, 0.0, 0.0, 0.0, 0.0, 0.0]]))
     assert float(turned[0, 0, 1] - place[0, 0, 1]) == pytest.approx(-0.01 * focal, rel=0.1)
+    # Moved 5 cm to its right, it sees the point 5 cm further left.
+    moved, _ = arm.project(point, torch.tensor([[0.0, 0.0, 0.0, 0.05, 0.0, 0.0]]))
+    assert float(moved[0, 0, 0]) == pytest.approx(0.15 / 0.5 * focal / 2)
     # With two pictures above each other the first fills the upper half.
-    above, _ = Arm(make_geometry(), aspect=2.0, num_cameras=2).project(point, torch.zeros(1, 3))
+    above, _ = Arm(make_geometry(), aspect=2.0, num_cameras=2).project(point, torch.zeros(1, 6))
     assert float(above[0, 0, 1]) == pytest.approx((float(place[0, 0, 1]) + 1) / 2 - 1)
 
 
@@ -219,7 +222,7 @@ def test_the_arm_is_drawn_where_the_camera_sees_it():
     splat = GeometricSplat(Arm(make_geometry(), aspect=5 / 3))
     joints = torch.zeros(2, 3)
     joints[1, 0] = np.pi
-    drawn = splat(joints, torch.zeros(2, 3), (36, 60), width=0.8, coarser=2)
+    drawn = splat(joints, torch.zeros(2, 6), (36, 60), width=0.8, coarser=2)
     there = drawn[:, LOOK_DIM]
     # The elbow's point is at x = 0.3, z = 0.1, and then at x = -0.3.
     column = (0.3 / 0.9 / np.tan(0.5) * 3 / 5 + 1) / 2 * 60
@@ -233,10 +236,10 @@ def test_what_moves_with_the_arm_is_taken_from_where_it_was():
     before, after = torch.zeros(1, 3), torch.zeros(1, 3)
     # A quarter turn of the shoulder: the elbow's point goes from x = 0.3 to y = 0.3.
     after[0, 0] = np.pi / 2
-    _, back = splat.draw(after, before, torch.zeros(1, 3), (36, 60), width=0.8)
+    _, back = splat.draw(after, before, torch.zeros(1, 6), (36, 60), width=0.8)
     arm = splat.arm
-    now, _ = arm.project(arm.points(after)[0], torch.zeros(1, 3))
-    then, _ = arm.project(arm.points(before)[0], torch.zeros(1, 3))
+    now, _ = arm.project(arm.points(after)[0], torch.zeros(1, 6))
+    then, _ = arm.project(arm.points(before)[0], torch.zeros(1, 6))
     column = int((float(now[0, 1, 0]) + 1) / 2 * 60)
     row = int((float(now[0, 1, 1]) + 1) / 2 * 36)
     torch.testing.assert_close(back[0, :, row, column], (then - now)[0, 1], atol=0.02, rtol=0)
@@ -246,7 +249,7 @@ def test_what_moves_with_the_arm_is_taken_from_where_it_was():
     picture[0, 0, there[0] - 2:there[0] + 3, there[1] - 2:there[1] + 3] = 1.0
     moved = warp(picture, back, 4)[0, 0]
     assert float(moved[4 * row:4 * row + 4, 4 * column:4 * column + 4].max()) > 0.9
-    _, still = splat.draw(after, after, torch.zeros(1, 3), (36, 60), width=0.8)
+    _, still = splat.draw(after, after, torch.zeros(1, 6), (36, 60), width=0.8)
     assert float(still.abs().max()) < 1e-6
 
 

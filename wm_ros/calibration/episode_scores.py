@@ -24,6 +24,9 @@ class EpisodeScores:
     :param moving_safe: risk of a window in mid-motion that did not.
     :param timely: highest risk before a hazard while there was still time to stop; -inf where
         the first look came too late.
+    :param hazard_doubt: spread of the ensemble at the riskiest step of ``hazard``'s window; None
+        if nobody asked.
+    :param safe_doubt: the same of ``safe``.
     :param kind: of the hazard that ``hazard`` is about, '' where there is none.
     """
 
@@ -33,6 +36,8 @@ class EpisodeScores:
     moving_safe: NDArray[np.float64]
     timely: NDArray[np.float64]
     kind: tuple[str, ...]
+    hazard_doubt: NDArray[np.float64] | None = None
+    safe_doubt: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different length and risks that are none."""

@@ -32,7 +32,7 @@ from wm_ros.errors import CalibrationError
 CONFORMAL = 'conformal'
 LEARN_THEN_TEST = 'learn_then_test'
 METHODS = (CONFORMAL, LEARN_THEN_TEST)
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +60,12 @@ class Calibration:
     :param ltt_both_lower: with ``ltt_both_upper``, thresholds proven to keep both promises
         together; they may be in any order, see ``learn_then_test.proven_pair``.
     :param ltt_both_upper: see above.
+    :param uncertainty_limit: a chunk whose risk is OK is doubted from above this spread of the
+        ensemble on; None where the spread was not found to rank the error.
+    :param alpha_abstain: promised bound on the share of OK chunks that are doubted so.
+    :param uncertainty_spearman: rank correlation of spread and error that was found.
+    :param uncertainty_ause: area under its sparsification error curve.
+    :param uncertainty_ause_chance: the area of an uncertainty that knows nothing.
     """
 
     lower: float
@@ -79,6 +85,11 @@ class Calibration:
     ltt_lower: float | None = None
     ltt_both_lower: float | None = None
     ltt_both_upper: float | None = None
+    uncertainty_limit: float | None = None
+    alpha_abstain: float | None = None
+    uncertainty_spearman: float | None = None
+    uncertainty_ause: float | None = None
+    uncertainty_ause_chance: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse thresholds that would let everything or nothing through by mistake."""
@@ -88,19 +99,30 @@ class Calibration:
         if self.method not in METHODS:
             raise CalibrationError(f'method = {self.method!r} must be one of {METHODS}')
 
-    def decide(self, risk: float) -> Decision:
-        """Return OK, ABSTAIN or VETO for a risk; a risk that is not a number is INVALID."""
-        if not 0 <= risk <= 1:
+    def decide(self, risk: float, uncertainty: float = 0.0) -> Decision:
+        """
+        Return OK, ABSTAIN or VETO for a risk; what is not a number is INVALID.
+
+        :param uncertainty: spread of the ensemble at the riskiest step.
+        """
+        if not (0 <= risk <= 1 and uncertainty >= 0):
             return Decision.INVALID
         if risk < self.lower:
-            return Decision.OK
+            return Decision.ABSTAIN if self.is_doubted(uncertainty) else Decision.OK
         return Decision.VETO if risk >= self.upper else Decision.ABSTAIN
+
+    def is_doubted(self, uncertainty: float) -> bool:
+        """Tell whether the ensemble disagrees too much for its risk to be believed."""
+        return self.uncertainty_limit is not None and uncertainty > self.uncertainty_limit
 
 
 # Version 1 knew the two conformal thresholds alone. A checkpoint that carries one still loads,
-# with nothing proven.
+# with nothing proven. Version 2 knew nothing of the uncertainty.
+_OF_UNCERTAINTY = {'uncertainty_limit', 'alpha_abstain', 'uncertainty_spearman',
+                   'uncertainty_ause', 'uncertainty_ause_chance'}
 _KEYS = {
     1: {item.name for item in fields(Calibration) if item.default is MISSING},
+    2: {item.name for item in fields(Calibration)} - _OF_UNCERTAINTY,
     VERSION: {item.name for item in fields(Calibration)},
 }
 
@@ -116,6 +138,7 @@ class Promise:
     :param must_be_proven: raise where the number of hazards cannot support Learn-then-Test for
         the miss rate, instead of leaving its threshold out.
     :param method: which thresholds are put to use.
+    :param alpha_abstain: bound on the share of OK chunks that are doubted for their uncertainty.
     """
 
     alpha_miss: float = 0.05
@@ -123,9 +146,11 @@ class Promise:
     confidence: float | None = 0.95
     must_be_proven: bool = False
     method: str = CONFORMAL
+    alpha_abstain: float = 0.01
 
     def __post_init__(self) -> None:
         """Refuse levels that promise nothing."""
+        check_level('alpha_abstain', self.alpha_abstain)
         check_level('alpha_miss', self.alpha_miss)
         check_level('alpha_veto', self.alpha_veto)
         if self.confidence is not None:

@@ -50,6 +50,8 @@ class Windows:
     :param clearance: least clearance within each step, float32 (W, H), m; NaN if not known.
     :param obstacles: what stands on the table, as OBSTACLE_COLUMNS say, float32 (W, K, 7); a
         kind of zero is none, NaN is not known.
+    :param camera: how far the main camera stands from its known place, float32 (W, 6), rad and m,
+        see ``world_model.arm.Arm.project``; zeros where the recording says nothing of it.
     :param in_contact: a hazard within one step before the anchor, bool (W,).
     :param episode: which episode a window is of, int64 (W,).
     """
@@ -65,6 +67,7 @@ class Windows:
     hazard_kind: NDArray[np.uint8]
     clearance: NDArray[np.float32]
     obstacles: NDArray[np.float32]
+    camera: NDArray[np.float32]
     in_contact: NDArray[np.bool_]
     episode: NDArray[np.int64]
 
@@ -112,6 +115,7 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
         hazard_time_s=hazard_time, hazard_kind=hazard_kind,
         clearance=_least_clearance(episode, now, then),
         obstacles=_obstacles(episode, stamps[keep]),
+        camera=np.tile(camera_move(episode, config), (len(keep), 1)),
         in_contact=_in_contact(episode, stamps[keep], step_ns),
         episode=np.full(len(keep), number, np.int64))
 
@@ -163,7 +167,7 @@ def join_windows(parts: list[Windows]) -> Windows:
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ('frames', 'positions', 'velocities', 'actions', 'joints', 'hazard_time_s',
-                     'hazard_kind', 'clearance', 'obstacles', 'in_contact', 'episode')}
+                     'hazard_kind', 'clearance', 'obstacles', 'camera', 'in_contact', 'episode')}
     for name in ('context', 'future'):
         joined[name] = np.concatenate([
             getattr(part, name) + offset for part, offset in zip(parts, offsets, strict=True)])
@@ -228,6 +232,18 @@ def _obstacles(episode: Episode, starts: NDArray[np.int64]) -> NDArray[np.float3
                         OBSTACLE_KINDS.index(item['shape']))
     found[starts < touched] = there
     return found
+
+
+def camera_move(episode: Episode, config: ModelConfig) -> NDArray[np.float32]:
+    """Return how far the camera of a recorded scene stood from its place, float32 (6,)."""
+    look = (episode.info.get('scene') or {}).get('look') or {}
+    move = look.get('camera')
+    if move is None or config.geometry is None:
+        return np.zeros(6, np.float32)
+    rotation = np.array(config.geometry.camera_rotation).reshape(3, 3)
+    # What a camera sees turns the other way.
+    turn, shift = -np.array(move['turn_rad']), np.array(move['offset_m']) @ rotation
+    return np.concatenate([turn, shift]).astype(np.float32)
 
 
 def _in_contact(episode: Episode, starts: NDArray[np.int64], step_ns: int) -> NDArray[np.bool_]:

@@ -115,7 +115,7 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
         return torch.randn(batch, *shape, generator=rng)
 
     images = torch.randint(0, 256, (batch, config.context_len, height, width, 3), generator=rng)
-    detail, camera = normal(config.detail_dim, *config.detail_grid), 0.01 * normal(3)
+    detail, camera = normal(config.detail_dim, *config.detail_grid), 0.01 * normal(6)
     inputs = {
         'encode': {'images': images.to(torch.uint8)},
         'predict': {

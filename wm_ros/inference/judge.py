@@ -116,7 +116,8 @@ class Judge:
         prepared = time.perf_counter()
         output = self.engine.check(inputs)
         predicted = time.perf_counter()
-        if not (np.isfinite(output.risk).all() and np.isfinite(output.joint_positions).all()):
+        if not all(np.isfinite(values).all() for values in (
+                output.risk, output.uncertainty, output.joint_positions)):
             return Judgement(self._invalid(
                 chunk, observation, stamp_ns, Reason.MODEL_ERROR,
                 'the model returned values that are not finite'), None, None)
@@ -152,22 +153,26 @@ class Judge:
         calibration = self.checkpoint.calibration
         risk = float(output.risk.max())
         worst = int(output.risk.argmax())
+        uncertainty = float(output.uncertainty[worst])
         if calibration is None:
             decision, reasons, threshold = Decision.ABSTAIN, Reason.UNCALIBRATED, 1.0
             message = (f'risk {risk:.3f}, but {self.model_id} has no calibration; '
                        "run 'wm-ros calibrate'")
         else:
-            decision, threshold = calibration.decide(risk), calibration.lower
+            decision, threshold = calibration.decide(risk, uncertainty), calibration.lower
             reasons = {Decision.OK: Reason.NONE, Decision.VETO: Reason.RISK,
                        Decision.ABSTAIN: Reason.UNCERTAIN}[decision]
             message = f'risk {risk:.3f}, thresholds {calibration.lower:.3f} to ' \
                       f'{calibration.upper:.3f}'
+            if decision == Decision.ABSTAIN and risk < threshold:
+                message += (f'; but the ensemble disagrees: {uncertainty:.3f}, limit '
+                            f'{calibration.uncertainty_limit:.3f}')
         over = np.flatnonzero(output.risk >= threshold)
         return Verdict(
             chunk_id=chunk.chunk_id, digest=chunk.digest, decision=decision, reasons=reasons,
             stamp_ns=stamp_ns, observation_stamp_ns=observation.image_stamps_ns[-1],
             valid_until_ns=stamp_ns + self._ttl_ns, horizon_s=self.config.horizon_s - lead_s,
-            risk=risk, risk_threshold=threshold, uncertainty=float(output.uncertainty[worst]),
+            risk=risk, risk_threshold=threshold, uncertainty=uncertainty,
             first_unsafe_step=int(over[0]) if len(over) else -1, model_id=self.model_id,
             stage_ms=stage_ms, message=message)
 

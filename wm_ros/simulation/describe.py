@@ -14,7 +14,7 @@ from wm_ros.world_model.geometry import Geometry
 
 # From the base outwards; the shoulder turns in place just above the table and touches nothing. The
 # hand comes first to what it hits.
-POINTS_PER_LINK = (0, 10, 14, 18, 28, 26)
+POINTS_PER_LINK = (0, 20, 28, 36, 56, 52)
 _SAMPLES_PER_LINK = 3000
 _EMPTY = Scene(objects=(), table_rgb=(0.5,) * 3, light=1.0, light_position=(0.2, 0.0, 1.0))
 

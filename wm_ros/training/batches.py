@@ -14,6 +14,9 @@ from wm_ros.training.augmentation import draw_gains, draw_turns, turn_images
 from wm_ros.training.config import TrainConfig
 from wm_ros.world_model.config import ModelConfig
 
+# Of measured joints, in standard deviations of the joint.
+_JOINT_NOISE = 0.008
+
 
 class Batch(NamedTuple):
     """
@@ -28,7 +31,8 @@ class Batch(NamedTuple):
     :param targets: their frames, float32 (B, K, 3, h, w).
     :param hazard: happened by each step, float32 (B, H).
     :param obstacles: what stands where, see ``data.windows``, float32 (B, O, 7).
-    :param camera: how far the pictures were turned, float32 (B, 3), rad.
+    :param camera: where the camera stands, its turns by augmentation included, float32 (B, 6), see
+        ``Arm.project``.
     :param weight: of the hazard loss for each ensemble member, float32 (B, M).
     :param seed: of what the losses draw, int64 ().
     """
@@ -76,7 +80,8 @@ class BatchSampler:
         gains = draw_gains(rng, size, config.brightness, config.tint)
         turns = draw_turns(rng, size, config.camera_turn_rad, config.camera_turn_share)
         trust = self._trust[windows.episode[index]] * ~windows.in_contact[index, None]
-        noise = rng.normal(0, 0.004, windows.positions[index].shape).astype(np.float32)
+        noise = (_JOINT_NOISE * np.array(self._model_config.joint_std) * rng.normal(
+            size=windows.positions[index].shape)).astype(np.float32)
         both = np.concatenate([windows.context[index], decoded], axis=1)
         pictures = self._images(both, gains, turns)
         num_context = windows.context.shape[1]
@@ -89,7 +94,8 @@ class BatchSampler:
             steps=torch.from_numpy(steps),
             hazard=torch.from_numpy(self._hazard[index].astype(np.float32)),
             obstacles=torch.from_numpy(windows.obstacles[index]),
-            camera=torch.from_numpy(turns), weight=torch.from_numpy(trust.astype(np.float32)),
+            camera=torch.from_numpy(windows.camera[index] + np.pad(turns, ((0, 0), (0, 3)))),
+            weight=torch.from_numpy(trust.astype(np.float32)),
             seed=torch.tensor(int(rng.integers(2 ** 62))))
 
     def _choose(self, rng: np.random.Generator) -> NDArray[np.int64]:

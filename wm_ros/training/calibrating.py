@@ -4,7 +4,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wm_ros.calibration.coverage import Coverage, coverage, refusal
@@ -24,6 +24,7 @@ from wm_ros.inference.checkpoint import (
     write_json,
     write_manifest,
 )
+from wm_ros.training.abstaining import doubt_limit
 from wm_ros.training.episode_scores import score_episodes
 
 
@@ -63,6 +64,7 @@ def calibrate_checkpoint(checkpoint_path: Path, paths: list[Path], promise: Prom
         present(scores.hazard), present(scores.safe), promise,
         weights_sha256=file_sha256(checkpoint.directory / WEIGHTS_FILE),
         data_sha256=dataset_sha256(paths))
+    result = replace(result, **doubt_limit(scores, result, promise.alpha_abstain))
     write_json(checkpoint.directory / CALIBRATION_FILE, calibration_to_dict(result))
     write_manifest(checkpoint.directory)
     return result

@@ -41,6 +41,7 @@ class TrainConfig:
     :param tint: largest relative change of each colour.
     :param sample_share: share of the windows that train the sampler.
     :param residual_weight: of the loss of frames with their residual latent.
+    :param energy_weight: in it, of the strength of edges.
     :param kl_weight: of the residual latent's distance from a standard normal.
     :param flow_weight: of the sampler's loss.
     :param match_weight: of telling true actions from shuffled ones by the frame that followed.
@@ -61,8 +62,8 @@ class TrainConfig:
     batch_size: int = 32
     accumulate: int = 1
     mixed_precision: str = 'no'
-    learning_rate: float = 1e-3
-    warmup_steps: int = 150
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 100
     weight_decay: float = 0.02
     ema_decay: float = 0.998
     clip_norm: float = 1.0
@@ -79,7 +80,8 @@ class TrainConfig:
     tint: float = 0.08
     sample_share: float = 0.25
     residual_weight: float = 10.0
-    kl_weight: float = 3e-3
+    energy_weight: float = 1.0
+    kl_weight: float = 0.03
     flow_weight: float = 0.2
     match_weight: float = 0.1
     guidance_dropout: float = 0.15

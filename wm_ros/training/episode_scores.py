@@ -23,6 +23,7 @@ from wm_ros.training.scoring import (
 
 _PICK_SEED = 17
 _CLASSES = ('hazard', 'safe', 'moving_hazard', 'moving_safe')
+_DOUBTS = ('hazard_doubt', 'safe_doubt')
 
 
 def score_episodes(checkpoint: Checkpoint, paths: list[Path], *, engine: str, num_threads: int,
@@ -37,7 +38,7 @@ def score_episodes(checkpoint: Checkpoint, paths: list[Path], *, engine: str, nu
     :raises DatasetError: naming the file that cannot be read or does not fit.
     """
     runner = make_engine(engine, checkpoint, num_threads=num_threads)
-    columns = {name: np.full(len(paths), np.nan) for name in (*_CLASSES, 'timely')}
+    columns = {name: np.full(len(paths), np.nan) for name in (*_CLASSES, *_DOUBTS, 'timely')}
     kinds = [''] * len(paths)
 
     try:
@@ -88,10 +89,16 @@ def _score(runner: Engine, windows: Windows, picks: dict[str, NDArray[np.int64]]
     index = np.unique(np.concatenate(list(picks.values())))
     if not index.size:
         return {}
-    risk = score_windows(runner, windows, index)[0].max(1).astype(np.float64)
+    risks, spreads, _ = score_windows(runner, windows, index)
+    worst = risks.argmax(1)[:, None]
+    risk, doubt = (np.take_along_axis(part, worst, 1)[:, 0].astype(np.float64)
+                   for part in (risks, spreads))
     at = dict(zip(index.tolist(), risk.tolist(), strict=True))
+    doubts = dict(zip(index.tolist(), doubt.tolist(), strict=True))
     scores = {name: at[int(picks[name][0])] for name in _CLASSES
               if name in picks and picks[name].size}
+    scores |= {f'{name}_doubt': doubts[int(picks[name][0])] for name in ('hazard', 'safe')
+               if picks[name].size}
     if stop_s is not None:
         near = picks['approach']
         _, timely = timely_scores(np.array([at[int(i)] for i in near]),

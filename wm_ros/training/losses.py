@@ -23,9 +23,11 @@ from wm_ros.world_model.model import Consequence, WorldModel
 
 MOVING_THRESHOLD = 0.06
 _JOINT_UNIT_RAD = 0.02
-_CAMERA_UNIT_RAD = 0.02
+# Turns (rad) and shifts (m) of the camera that count alike.
+_CAMERA_UNITS = (0.02,) * 3 + (0.01,) * 3
 # Edges of a predicted frame count this much beside its pixels.
 _EDGE_WEIGHT = 1.0
+_ENERGY_CELL = 6
 
 
 class Losses(NamedTuple):
@@ -84,6 +86,20 @@ def edge_loss(frames: Tensor, targets: Tensor) -> Tensor:
     """Return the mean absolute error of the differences of neighbouring pixels."""
     across = (frames.diff(dim=-1) - targets.diff(dim=-1)).abs().mean()
     return across + (frames.diff(dim=-2) - targets.diff(dim=-2)).abs().mean()
+
+
+def energy_loss(frames: Tensor, targets: Tensor) -> Tensor:
+    """
+    Return how far the strength of edges in each neighbourhood is from the real one.
+
+    Where an edge lies to the pixel is not asked: that would make it soft again.
+    """
+    def strength(pictures: Tensor) -> Tensor:
+        across = pictures.diff(dim=-1)[..., :-1, :].square()
+        down = pictures.diff(dim=-2)[..., :-1].square()
+        return (F.avg_pool2d(across + down, _ENERGY_CELL) + 1e-6).sqrt()
+
+    return (strength(frames) - strength(targets)).abs().mean()
 
 
 def hazard_loss(logits: Tensor, hazard: Tensor, weight: Tensor) -> Tensor:
@@ -158,7 +174,9 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     noisy, velocity = flow_pair(residual.detach(), noise[1], time)
     flow = (model.flow(noisy, time, given) - velocity).square().mean()
     match = _match_loss(model, batch, part, rows, latents, pooled)
-    return {'residual': sharp + _EDGE_WEIGHT * edge_loss(frames, targets), 'kl': kl,
+    sharp = sharp + _EDGE_WEIGHT * edge_loss(frames, targets) + (
+        config.energy_weight * energy_loss(frames, targets))
+    return {'residual': sharp, 'kl': kl,
             'flow': flow, 'match': match}
 
 
@@ -197,5 +215,5 @@ def _decode(model: WorldModel, batch: Batch, context: Context, made: Consequence
 def _camera_loss(model: WorldModel, context: Context, batch: Batch) -> Tensor:
     if model.config.geometry is None:
         return context.camera.sum() * 0
-    error = (context.camera - batch.camera) / _CAMERA_UNIT_RAD
+    error = (context.camera - batch.camera) / context.camera.new_tensor(_CAMERA_UNITS)
     return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1)

@@ -104,7 +104,8 @@ class Trainer:
         model = WorldModel(model_config)
         if start is not None:
             model.load_state_dict(start.state_dict())
-        model.to(self.accelerator.device)
+        # Convolutions of a CPU are faster on pixels than on planes.
+        model.to(self.accelerator.device, memory_format=torch.channels_last)
         average = copy.deepcopy(model).eval().requires_grad_(False)
         self._settings = {
             'model': config_to_dict(model_config), 'windows': len(windows),

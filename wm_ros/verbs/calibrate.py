@@ -64,6 +64,9 @@ def add_parser(verbs: Any) -> None:
                         help='share of hazards that may pass as OK (default: %(default)s)')
     chosen.add_argument('--alpha-veto', type=float, default=0.05,
                         help='share of safe commands that may be vetoed (default: %(default)s)')
+    chosen.add_argument('--alpha-abstain', type=float, default=0.01,
+                        help='share of OK commands that may be doubted because the ensemble '
+                        'disagrees (default: %(default)s)')
     chosen.add_argument('--method', choices=('conformal', 'learn_then_test'), default='conformal',
                         help='thresholds whose promise holds on average over calibrations, or '
                         'for this one with --confidence (default: %(default)s)')
@@ -90,7 +93,7 @@ def _choose(arguments: argparse.Namespace, checkpoint: Path) -> None:
     promise = Promise(
         alpha_miss=arguments.alpha_miss, alpha_veto=arguments.alpha_veto,
         confidence=_confidence(arguments), must_be_proven=arguments.confidence is not None,
-        method=arguments.method)
+        method=arguments.method, alpha_abstain=arguments.alpha_abstain)
     paths = held_out_episodes(arguments)
     with progress_bar() as progress:
         result = calibrate_checkpoint(
@@ -156,7 +159,20 @@ def _statements(result: 'Calibration') -> list[str]:
     else:
         lines.append(f'{sure} both promises hold together with OK below '
                      f'{result.ltt_both_lower:.4f} and VETO from {result.ltt_both_upper:.4f}.')
-    return lines
+    return [*lines, _uncertainty_statement(result)]
+
+
+def _uncertainty_statement(result: 'Calibration') -> str:
+    """Say whether the uncertainty earned it to make the gate abstain."""
+    if result.uncertainty_limit is not None:
+        return (f'The spread of the ensemble ranks the error (AUSE {result.uncertainty_ause:.3f}, '
+                f'chance {result.uncertainty_ause_chance:.3f}): above '
+                f'{result.uncertainty_limit:.4f} the gate abstains, which is at most '
+                f'{result.alpha_abstain:.2%} of what else would be OK.')
+    if result.uncertainty_ause is None:
+        return 'Nothing is known of the uncertainty: ABSTAIN follows the risk alone.'
+    return ('No limit on the uncertainty: the spread of the ensemble does not rank the error, or '
+            'there are too few commands; ABSTAIN follows the risk alone.')
 
 
 def _check(arguments: argparse.Namespace, checkpoint: Path) -> None:

@@ -73,13 +73,14 @@ class Arm(nn.Module):
         Return where points are in the picture.
 
         :param points: in the base frame, float32 (B, Q, 3), m.
-        :param camera: small turn of the camera from where the geometry has it, float32 (B, 3),
-            rad, about its right, up and backward axes.
+        :param camera: how far the camera is from where the geometry has it, float32 (B, 6): a
+            small turn of what it sees about its right, up and backward axes, rad, and its shift
+            along them, m.
         :returns: (x, y) from -1 (left, top) to 1, as ``grid_sample`` counts, float32 (B, Q, 2),
             and depth, float32 (B, Q), m.
         """
-        seen = (points - self.eye) @ self.camera
-        seen = seen + torch.linalg.cross(camera[:, None].expand_as(seen), seen)
+        seen = (points - self.eye) @ self.camera - camera[:, None, 3:]
+        seen = seen + torch.linalg.cross(camera[:, None, :3].expand_as(seen), seen)
         depth = (-seen[..., 2]).clamp(min=0.05)
         x = self.focal_x * seen[..., 0] / depth
         y = -self.focal_y * seen[..., 1] / depth

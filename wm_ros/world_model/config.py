@@ -9,7 +9,7 @@ from wm_ros.errors import CheckpointError
 from wm_ros.world_model.geometry import Geometry, geometry_from_dict
 
 FORMAT = 'wm_ros.world_model'
-VERSION = 2
+VERSION = 3
 ACTION_INJECTIONS = ('adaln', 'cross_attention', 'concat')
 ACTION_MODES = ('absolute', 'delta')
 
@@ -31,7 +31,7 @@ class ModelConfig:
     :param context_len: T, frames of history, ``step_s`` apart.
     :param horizon: H, predicted steps.
     :param step_s: time between steps, s.
-    :param patch_px: edge of the squares that features of full detail stand for.
+    :param patch_px: edge of the squares that features of full detail stand for; even.
     :param token_stride: edge of the group of patches that one token stands for; even.
     :param detail_dim: channels at patch resolution.
     :param middle_dim: channels at half of it.
@@ -63,7 +63,7 @@ class ModelConfig:
     step_s: float = 0.1
     patch_px: int = 4
     token_stride: int = 6
-    detail_dim: int = 32
+    detail_dim: int = 48
     middle_dim: int = 64
     dim: int = 96
     num_blocks: int = 2
@@ -73,7 +73,7 @@ class ModelConfig:
     action_mode: str = 'absolute'
     residual_dim: int = 8
     flow_blocks: int = 2
-    substeps: int = 2
+    substeps: int = 3
     geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
@@ -83,8 +83,6 @@ class ModelConfig:
             if getattr(self, name) <= 0 or getattr(self, name) % cell:
                 raise ValueError(f'{name} = {getattr(self, name)} must be a positive multiple of '
                                  f'patch_px * token_stride = {cell}')
-        if self.token_stride % 2:
-            raise ValueError(f'token_stride = {self.token_stride} must be even')
         for name in ('joint_mean', 'joint_std', 'velocity_std'):
             if len(getattr(self, name)) != len(self.joint_names):
                 raise ValueError(f'{name} has {len(getattr(self, name))} entries for '
@@ -111,9 +109,10 @@ class ModelConfig:
                               ('action_mode', ACTION_MODES)):
             if getattr(self, name) not in choices:
                 raise ValueError(f'{name} = {getattr(self, name)!r} must be one of {choices}')
-        for name in ('detail_dim', 'middle_dim', 'dim'):
-            if getattr(self, name) % 8:
-                raise ValueError(f'{name} = {getattr(self, name)} must be a multiple of 8')
+        for name, unit in (('detail_dim', 8), ('middle_dim', 8), ('dim', 8), ('patch_px', 2),
+                           ('token_stride', 2)):
+            if getattr(self, name) % unit:
+                raise ValueError(f'{name} = {getattr(self, name)} must be a multiple of {unit}')
         for name, least in (('num_blocks', 1), ('num_hazard_heads', 1), ('residual_dim', 0),
                             ('flow_blocks', 1), ('substeps', 1)):
             if getattr(self, name) < least:

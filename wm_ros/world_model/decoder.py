@@ -16,6 +16,8 @@ from wm_ros.world_model.layers import ResidualConv
 from wm_ros.world_model.splat import NUM_CHANNELS
 
 _UP_DIM = 16
+# Channels and edge (px) of the cells in which pixels are put together.
+_PIXEL_DIM, _PIXEL_CELL = 20, 2
 
 
 class Decoder(nn.Module):
@@ -39,7 +41,11 @@ class Decoder(nn.Module):
         self.from_middle = nn.Conv2d(middle, fine, 1)
         self.refine = ResidualConv(fine)
         self.norm = nn.GroupNorm(8, fine)
-        self.out = nn.Conv2d(fine, 5 * config.patch_px ** 2, 3, padding=1)
+        self.shuffle = config.patch_px // _PIXEL_CELL
+        self.up_fine = nn.Conv2d(fine, 16 * self.shuffle ** 2, 3, padding=1)
+        given = 3 * _PIXEL_CELL ** 2 * (2 if moved else 1)
+        self.pixels = nn.Conv2d(16 + given, _PIXEL_DIM, 3, padding=1)
+        self.out = nn.Conv2d(_PIXEL_DIM, 5 * _PIXEL_CELL ** 2, 3, padding=1)
 
     def forward(self, latents: Tensor, residual: Tensor, maps: Tensor, moved: Tensor | None,
                 context: Context) -> Tensor:
@@ -63,12 +69,20 @@ class Decoder(nn.Module):
         middle = self.middle(self.to_middle(fine))
         back = F.interpolate(self.from_middle(F.silu(middle)), scale_factor=2, mode='nearest')
         fine = self.refine(fine + back)
-        drawn = F.pixel_shuffle(self.out(F.silu(self.norm(fine))), self.config.patch_px)
+        drawn = self._draw(fine, moved, context)
         colour, mask = drawn[:, :3].sigmoid(), (drawn[:, 3:4] - 1.0).sigmoid()
         kept = context.last
         if moved is not None:
             kept = kept + (drawn[:, 4:] - 1.0).sigmoid() * (moved - kept)
         return mask * colour + (1 - mask) * kept
+
+    def _draw(self, fine: Tensor, moved: Tensor | None, context: Context) -> Tensor:
+        """Return colours and masks before their sigmoids, float32 (B, 5, h, w)."""
+        hidden = F.pixel_shuffle(self.up_fine(F.silu(self.norm(fine))), self.shuffle)
+        given = [context.last] if moved is None else [context.last, moved]
+        near = [F.pixel_unshuffle(picture * 2 - 1, _PIXEL_CELL) for picture in given]
+        hidden = F.silu(self.pixels(torch.cat([F.silu(hidden), *near], 1)))
+        return F.pixel_shuffle(self.out(hidden), _PIXEL_CELL)
 
 
 class ResidualEncoder(nn.Module):

@@ -17,6 +17,8 @@ from wm_ros.world_model.layers import Block, ResidualConv, sinusoidal_grid
 
 # Latents are read at half of the patch resolution by further convolutions.
 _MIDDLE = 2
+# What an output of one means for the camera's turn and shift.
+_TURN_SCALE_RAD, _SHIFT_SCALE_M = 0.05, 0.02
 
 
 class Context(NamedTuple):
@@ -26,8 +28,8 @@ class Context(NamedTuple):
     :param tokens: float32 (B, N, D).
     :param detail: features at patch resolution, float32 (B, C, h / patch, w / patch).
     :param last: the newest frame, float32 (B, 3, h, w) in [0, 1].
-    :param camera: how far the camera is seen to be turned from its known place, float32 (B, 3),
-        rad, about its right, up and backward axes.
+    :param camera: how far the camera is seen to be from its known place, float32 (B, 6), rad and
+        m, see ``Arm.project``.
     """
 
     tokens: Tensor
@@ -61,9 +63,12 @@ class Encoder(nn.Module):
         self.refine = ResidualConv(fine)
         self.camera = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 24), nn.GELU())
         num_tokens = config.grid[0] * config.grid[1]
-        self.camera_out = nn.Linear(24 * num_tokens, 3)
+        self.camera_out = nn.Linear(24 * num_tokens, 6)
         nn.init.zeros_(self.camera_out.weight)
         nn.init.zeros_(self.camera_out.bias)
+        scale = torch.tensor([_TURN_SCALE_RAD] * 3 + [_SHIFT_SCALE_M] * 3)
+        self.register_buffer('camera_scale', scale, persistent=False)
+        self.camera_scale: Tensor
         self.register_buffer('places', sinusoidal_grid(*config.grid, dim), persistent=False)
         self.places: Tensor
 
@@ -86,5 +91,5 @@ class Encoder(nn.Module):
         joined = F.silu(self.join_middle(torch.cat([normal, spread], 1)))
         joined = F.interpolate(joined, scale_factor=_MIDDLE, mode='nearest')
         detail = self.refine(self.join_fine(torch.cat([fine, joined], 1)))
-        camera = 0.05 * self.camera_out(self.camera(tokens).flatten(1))
+        camera = self.camera_out(self.camera(tokens).flatten(1)) * self.camera_scale
         return Context(tokens, detail, images[:, -1], camera)

@@ -7,8 +7,8 @@ With known kinematics every point of the arm asks the picture, at the places whe
 it and what is below it: does something stand there that is as high as I am? The answer is a
 distance, which recordings with known obstacles teach directly, and from which hazards follow.
 
-Letters: B batch, H steps, S substeps, P points on the arm, Q any points, M ensemble, N tokens,
-D channels.
+Letters: B batch, H steps, S substeps, P points on the arm that ask, Q any points, M ensemble,
+N tokens, D channels.
 
 Source: features of the picture at a point's projection, after pixelNeRF (arXiv 2012.02190);
 distance as a function of place, after DeepSDF (arXiv 1901.05103).
@@ -94,7 +94,13 @@ class ReachHead(nn.Module):
         self.hidden = nn.Linear(_QUERY_DIM, width)
         self.near = nn.Linear(3, width, bias=False)
         # Points differ in what is around them: one may stand for a sharp edge, one for a plane.
-        self.who = nn.Parameter(torch.zeros(arm.num_points, width))
+        # Each link's points come farthest first, so that half of them still cover it.
+        links = arm.point_links
+        place = torch.arange(arm.num_points) - torch.searchsorted(links, links)
+        asked = torch.where(2 * place < torch.bincount(links)[links])[0]
+        self.register_buffer('asked', asked, persistent=False)
+        self.asked: Tensor
+        self.who = nn.Parameter(torch.zeros(len(asked), width))
         self.out = nn.Parameter(torch.randn(self.num, _MEMBER_DIM, 2) * _MEMBER_DIM ** -0.5)
 
     def forward(self, context: Context, positions: Tensor, joints: Tensor) -> Questions:
@@ -109,16 +115,16 @@ class ReachHead(nn.Module):
         shares = [(k + 1) / self.substeps for k in range(self.substeps)]
         between = torch.stack([before + (joints - before) * share for share in shares], 2)
         points, _ = self.arm.points(between.flatten(1, 2))
-        points = points.flatten(1, 2)
+        points = points[:, :, self.asked].flatten(1, 2)
         features, distance = self.field(context, points)
         z = points[..., 2:]
         near = torch.cat([(-z.clamp(min=-0.02) / 0.01).exp(), (-z.clamp(min=-0.02) / 0.03).exp(),
                           (-distance.clamp(min=-0.5)[..., None] * 4).exp()], -1)
         hidden = self.hidden(features) + self.near(near)
         steps = horizon * self.substeps
-        hidden = hidden.view(batch, steps, self.arm.num_points, -1) + self.who
+        hidden = hidden.view(batch, steps, self.who.shape[0], -1) + self.who
         hidden = F.gelu(hidden, approximate='tanh').view(
-            batch, steps, self.arm.num_points, self.num, _MEMBER_DIM)
+            batch, steps, self.who.shape[0], self.num, _MEMBER_DIM)
         made = torch.einsum('bspmf,mfo->bmspo', hidden, self.out)
         made = made.reshape(batch, self.num, horizon, -1, 2)
         scores = (made[..., 0] * made[..., 1].softmax(-1)).sum(-1)

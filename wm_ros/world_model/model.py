@@ -27,7 +27,7 @@ from wm_ros.world_model.hazard import LatentHead, Questions, ReachHead, happened
 from wm_ros.world_model.splat import GeometricSplat, LearnedSplat, warp
 
 # Widths of a point of the arm on the fine grid and on the grid of tokens, in cells.
-_FINE_WIDTH, _COARSE_WIDTH = 0.8, 0.5
+_FINE_WIDTH, _COARSE_WIDTH = 0.6, 0.5
 _MATCH_DIM = 32
 
 

@@ -63,44 +63,57 @@ class GeometricSplat(nn.Module):
             earlier place, (x, y) as ``grid_sample`` counts, float32 (B, 2, R, K).
         """
         points, turns = self.arm.points(joints)
-        rows, columns = grid
         place, depth = self.arm.project(points, camera)
+        down, across = _distances(place, grid, width)
+        # Who is seen in a cell: the nearest point, and of those as near the one in front. A
+        # softmax, because the points at the back of the scene must be as sure of themselves.
+        logits = (down[:, :, None] + across[:, None] - (depth / _HIDING_M)[:, None, None]
+                  ).flatten(1, 2)
+        front = logits.softmax(-1)
         look = torch.tanh(self.look + self.turn(turns))
-        near = self._weights(place, grid, width)
-        front = near * torch.exp((depth.amin(1, keepdim=True) - depth) / _HIDING_M)[:, None]
-        total = front.sum(-1, keepdim=True)
-        seen = (front @ look) / (total + 1e-4)
-        there = 1 - torch.exp(-near.sum(-1, keepdim=True))
-        below = torch.cat([points[..., :2], torch.zeros_like(points[..., 2:])], -1)
-        foot, _ = self.arm.project(below, camera)
-        above = self._weights(foot, (rows // coarser, columns // coarser), 1.5 * width / coarser)
-        z = points[..., 2:]
-        cast = above @ self.height(torch.cat([10 * z, (-z / 0.05).exp(), (-z / 0.15).exp()], -1))
-        # reshape and not unflatten, which fixes the batch size of exported graphs.
-        cast = torch.tanh(cast).transpose(1, 2).reshape(
-            -1, SHADOW_DIM, rows // coarser, columns // coarser)
-        if coarser > 1:
-            cast = F.interpolate(cast, scale_factor=coarser, mode='nearest')
-        drawn = torch.cat([seen * there, there], -1).transpose(1, 2).reshape(
-            -1, LOOK_DIM + 1, rows, columns)
-        maps = torch.cat([drawn, cast], 1)
+        there = 1 - torch.exp(-down.exp() @ across.exp().transpose(1, 2))
+        seen = (front @ look).transpose(1, 2).reshape(-1, LOOK_DIM, *grid)
+        maps = torch.cat([seen * there[:, None], there[:, None],
+                          self._shadow(points, camera, grid, width, coarser)], 1)
         if before is None:
             return maps, torch.zeros_like(maps[:, :2])
         came_from, _ = self.arm.project(self.arm.points(before)[0], camera)
-        back = (front @ (came_from - place)) / (total + 1e-6)
-        return maps, back.transpose(1, 2).reshape(-1, 2, rows, columns)
+        back = front @ (came_from - place)
+        return maps, back.transpose(1, 2).reshape(-1, 2, *grid)
 
-    def _weights(self, place: Tensor, grid: tuple[int, int], width: float) -> Tensor:
-        """Return how near each point is to each cell, float32 (B, R K, P) in [0, 1]."""
-        rows, columns = grid
-        device = place.device
-        row = (torch.arange(rows, device=device) + 0.5) * (2 / rows) - 1
-        column = (torch.arange(columns, device=device) + 0.5) * (2 / columns) - 1
-        # exp of a sum of squares is a product: two small tables instead of one large one.
-        scale_y, scale_x = rows / 2 / width, columns / 2 / width
-        down = torch.exp(-0.5 * ((row[:, None] - place[:, None, :, 1]) * scale_y).square())
-        across = torch.exp(-0.5 * ((column[:, None] - place[:, None, :, 0]) * scale_x).square())
-        return (down[:, :, None] * across[:, None]).flatten(1, 2)
+    def _shadow(self, points: Tensor, camera: Tensor, grid: tuple[int, int], width: float,
+                coarser: int) -> Tensor:
+        """Draw what of the arm is above which place on the table, (B, SHADOW_DIM, R, K)."""
+        below = points * points.new_tensor([1.0, 1.0, 0.0])
+        foot, _ = self.arm.project(below, camera)
+        rows, columns = grid[0] // coarser, grid[1] // coarser
+        down, across = _distances(foot, (rows, columns), 1.5 * width / coarser)
+        z = points[..., 2:]
+        height = self.height(torch.cat([10 * z, (-z / 0.05).exp(), (-z / 0.15).exp()], -1))
+        # For each channel a product of two small tables, instead of one large one.
+        cast = (down.exp()[:, None] * height.transpose(1, 2)[:, :, None]) @ (
+            across.exp().transpose(1, 2)[:, None])
+        cast = torch.tanh(cast)
+        if coarser > 1:
+            cast = F.interpolate(cast, scale_factor=coarser, mode='nearest')
+        return cast
+
+
+def _distances(place: Tensor, grid: tuple[int, int], width: float) -> tuple[Tensor, Tensor]:
+    """
+    Return minus half the squared distance of points to rows and to columns, in widths.
+
+    :param place: float32 (B, P, 2), see ``Arm.project``.
+    :param width: of a point, in cells.
+    :returns: float32 (B, R, P) and (B, K, P).
+    """
+    rows, columns = grid
+    device = place.device
+    row = (torch.arange(rows, device=device) + 0.5) * (2 / rows) - 1
+    column = (torch.arange(columns, device=device) + 0.5) * (2 / columns) - 1
+    down = (row[:, None] - place[:, None, :, 1]) * (rows / 2 / width)
+    across = (column[:, None] - place[:, None, :, 0]) * (columns / 2 / width)
+    return -0.5 * down.square(), -0.5 * across.square()
 
 
 def warp(picture: Tensor, back: Tensor, scale: int) -> Tensor:
