@@ -45,7 +45,8 @@ def test_the_learning_rate_rises_and_falls_by_hand():
     assert rates[6] == pytest.approx(0.1 * (1 + math.sqrt(0.5)))
     assert rates[8] == pytest.approx(0.1)
     assert rates[12] == pytest.approx(0.0)
-    assert learning_rate_at(0, TrainConfig(steps=2, warmup_steps=0)) == pytest.approx(1e-3)
+    config = TrainConfig(steps=2, warmup_steps=0, learning_rate=0.2)
+    assert learning_rate_at(0, config) == pytest.approx(0.2)
 
 
 def test_the_average_by_hand():
