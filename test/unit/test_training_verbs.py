@@ -14,6 +14,7 @@ from tiny_checkpoint import make_episode, tiny_config  # noqa: E402
 from wm_ros.cli import main  # noqa: E402
 from wm_ros.data.episode import write_episode  # noqa: E402
 from wm_ros.inference.checkpoint import load_checkpoint  # noqa: E402
+from wm_ros.training.config import TrainConfig  # noqa: E402
 from wm_ros.verbs.train import stopping_by_signal  # noqa: E402
 
 MODEL_KEYS = ('image_height', 'image_width', 'horizon', 'patch_px', 'token_stride', 'detail_dim',
@@ -61,7 +62,8 @@ def test_other_settings_are_refused_unless_they_are_asked_for(tmp_path, command,
     train = ['train', *command, '--out', str(tmp_path / 'run'), '--max-minutes', '0.0001']
     assert main(train) == 0
     assert main([*train, '--set', 'learning_rate=3e-4']) == 1
-    assert 'train.learning_rate: 0.001 there, 0.0003 here' in capsys.readouterr().err
+    there = TrainConfig().learning_rate
+    assert f'train.learning_rate: {there} there, 0.0003 here' in capsys.readouterr().err
     assert main([*train, '--set', 'learning_rate=3e-4', '--change-settings']) == 0
     assert 'stopped after step 2 of 4' in ' '.join(capsys.readouterr().out.split())
 
