@@ -49,6 +49,7 @@ def make_windows(num_joints=3, *, hazards=True, seed=0):
         hazard_kind=np.where(bad, 1 << episode % 2, 0).astype(np.uint8),
         clearance=np.full((count, HORIZON), np.nan, np.float32),
         obstacles=np.full((count, 3, 7), np.nan, np.float32),
+        camera=np.zeros((count, 6), np.float32), lamp=np.full((count, 3), np.nan, np.float32),
         in_contact=np.zeros(count, bool), episode=episode)
 
 

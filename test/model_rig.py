@@ -27,6 +27,8 @@ def make_geometry():
         parents=(-1, 0), joints=(0, 2), positions=((0.0, 0.0, 0.1), (0.2, 0.0, 0.0)),
         rotations=(straight, straight), axes=((0.0, 0.0, 1.0), (0.0, 1.0, 0.0)),
         point_links=(0, 1), points=((0.1, 0.0, 0.0), (0.1, 0.0, 0.0)),
+        surface_links=(0, 1), surface_points=((0.1, 0.0, 0.0), (0.1, 0.0, 0.0)),
+        surface_normals=((0.0, 0.0, 1.0), (0.0, 0.0, 1.0)),
         # Above the table, looking straight down: right is x, up is y.
         camera_position=(0.0, 0.0, 1.0), camera_rotation=straight, camera_fovy_rad=1.0)
 

@@ -25,11 +25,11 @@ def make_windows():
         for number, at in enumerate((None, 0.8, 1.2))])
 
 
-def make_trainer(out, *, lenient=False, **changes):
-    """Return a trainer of a tiny model on them."""
+def make_trainer(out, *, start=None, lenient=False, **changes):
+    """Return a trainer of a tiny model on them, or of the one to start from."""
     windows = make_windows()
-    return Trainer(windows, windows, tiny_config(), TrainConfig(**{**SETTINGS, **changes}), out,
-                   lenient=lenient)
+    return Trainer(windows, windows, tiny_config() if start is None else start.config,
+                   TrainConfig(**{**SETTINGS, **changes}), out, start=start, lenient=lenient)
 
 
 def weights(trainer):

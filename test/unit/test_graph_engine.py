@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
 
+from model_rig import make_geometry  # noqa: E402
 from tiny_checkpoint import make_episode, tiny_config, write_tiny_checkpoint  # noqa: E402
 
 from wm_ros.data.windows import cut_windows  # noqa: E402
@@ -19,17 +20,18 @@ from wm_ros.training.exporting import write_checkpoint  # noqa: E402
 from wm_ros.world_model.model import WorldModel  # noqa: E402
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
+@pytest.fixture(scope='module', params=[None, make_geometry()], ids=['learned', 'known'])
+def checkpoint(tmp_path_factory, request):
     path = tmp_path_factory.mktemp('engines') / 'checkpoint'
     torch.manual_seed(5)
-    model = WorldModel(tiny_config())
+    config = tiny_config(geometry=request.param)
+    model = WorldModel(config)
     with torch.no_grad():
         # Zeroed layers would hide the sampler and the action.
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    windows = cut_windows(make_episode(hazard_at=1.0), tiny_config())
-    write_checkpoint(model, windows, tiny_config(), path, seed=0)
+    windows = cut_windows(make_episode(hazard_at=1.0), config)
+    write_checkpoint(model, windows, config, path, seed=0)
     return load_checkpoint(path)
 
 

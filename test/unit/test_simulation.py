@@ -5,6 +5,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -27,8 +28,14 @@ from wm_ros.simulation.scene import (  # noqa: E402
     scene_info,
 )
 from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
+from wm_ros.world_model.surface import Surface  # noqa: E402
 
 EMPTY = Scene(objects=(), table_rgb=(0.5, 0.5, 0.5), light=1.0, light_position=(0.2, 0.0, 1.0))
+
+
+def shipped_geometry():
+    path = Path(__file__).resolve().parents[2] / 'config' / 'so101_geometry.json'
+    return geometry_from_dict(json.loads(path.read_text()))
 
 
 def run(sim, seconds):
@@ -142,8 +149,7 @@ def test_clustering_keeps_the_outline():
 def test_the_geometry_file_describes_the_simulated_arm():
     torch = pytest.importorskip('torch', reason="needs the train extra: 'wm_ros[train]'")
     from wm_ros.world_model.arm import Arm
-    path = Path(__file__).resolve().parents[2] / 'config' / 'so101_geometry.json'
-    geometry = geometry_from_dict(json.loads(path.read_text()))
+    geometry = shipped_geometry()
     assert geometry == so101_geometry()
     sim = So101Simulation(EMPTY)
     pose = np.array([0.4, -0.3, 0.5, 0.2, -0.6, 0.7])
@@ -160,6 +166,38 @@ def test_the_geometry_file_describes_the_simulated_arm():
         np.testing.assert_allclose(point, place, atol=1e-5)
 
 
+def test_the_drawn_surface_covers_the_arm_that_the_camera_sees():
+    geometry = shipped_geometry()
+    sim = So101Simulation(EMPTY)
+    pose = np.array([0.5, -0.4, 0.3, 0.4, -0.5, 0.8])
+    sim.place(pose)
+    height, width = 144, 192
+    with mujoco.Renderer(sim.model, height, width) as renderer:
+        renderer.enable_segmentation_rendering()
+        renderer.update_scene(sim.data, 'front')
+        geoms = renderer.render()[..., 0]
+    bodies = [int(sim.model.joint(name).bodyid[0]) for name in JOINT_NAMES]
+    truth = np.isin(sim.model.geom_bodyid[geoms], bodies) & (geoms >= 0)
+    surface = Surface(geometry, height=height, width=width)
+    still, lamp = np.zeros((1, 6), np.float32), np.zeros((1, 3), np.float32)
+    joints = pose[None].astype(np.float32)
+    drawn = surface.draw(joints, surface.newest(joints, still, lamp))
+    covered = drawn.maps[0, 0] >= 0.5
+    assert truth.sum() > 300
+    assert (covered & truth).sum() > 0.8 * (covered | truth).sum()
+    # What differs is the outline: never by more than a pixel.
+    around = np.ones((3, 3), np.uint8)
+    for one, other in ((covered, truth), (truth, covered)):
+        beyond = one & (cv2.dilate(other.astype(np.uint8), around) == 0)
+        assert beyond.sum() < 0.02 * truth.sum()
+    # Each pixel's point is one of the link that is seen there, away from where two links meet.
+    owner = np.array(bodies)[np.array(geometry.surface_links)[drawn.point[0] - 1]]
+    body = np.where(truth, sim.model.geom_bodyid[geoms], 0).astype(np.uint8)
+    inside = truth & (cv2.dilate(body, around) == cv2.erode(body, around))
+    assert inside.sum() > 100
+    assert (owner == body)[inside].mean() > 0.95
+
+
 def test_a_moved_camera_is_told_as_the_projection_means_it():
     torch = pytest.importorskip('torch', reason="needs the train extra: 'wm_ros[train]'")
     from types import SimpleNamespace
@@ -168,7 +206,7 @@ def test_a_moved_camera_is_told_as_the_projection_means_it():
     from wm_ros.world_model.arm import Arm
     scene = next(scene for scene in (sample_scene(seed, 'varied') for seed in range(50))
                  if scene.look.camera.angle_rad > 0.03 and scene.look.camera.distance_m > 0.01)
-    geometry = so101_geometry()
+    geometry = shipped_geometry()
     found = camera_move(SimpleNamespace(info={'scene': scene_info(scene)}),
                          SimpleNamespace(geometry=geometry))
     camera = build_model(scene).camera('front')

@@ -95,8 +95,12 @@ def test_the_strength_of_edges_is_asked_for_and_not_their_place():
     shifted = torch.zeros(1, 3, 25, 25)
     shifted[..., 9:] = 1.0
     soft = torch.nn.functional.avg_pool2d(sharp, (1, 5), stride=1, padding=(0, 2))
-    assert float(energy_loss(sharp, sharp)) == 0
+    still = sharp
+    assert float(energy_loss(sharp, sharp, still, 4.0)) == 0
     # Columns 6 to 11 are one neighbourhood: the edge is in it at 8 and at 9.
-    assert float(energy_loss(shifted, sharp)) < 1e-6
-    assert float(energy_loss(soft, sharp)) > 0.02
+    assert float(energy_loss(shifted, sharp, still, 4.0)) < 1e-6
+    missed = float(energy_loss(soft, sharp, still, 4.0))
+    assert missed > 0.02
+    # Where everything moves it counts 1 + 4 times.
+    assert float(energy_loss(soft, sharp, sharp + 1, 4.0)) == pytest.approx(5 * missed, rel=1e-5)
     assert float(edge_loss(shifted, sharp)) > 0.05

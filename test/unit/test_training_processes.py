@@ -29,11 +29,13 @@ trainer = make_trainer(out, validate_every=2, clip_norm=1e9)
 assert trainer.accelerator.num_processes == 2
 rank = trainer.accelerator.process_index
 trainer.run(heard, stop_at=1)
-kept = {name: value.grad for name, value in trainer.model.named_parameters()
-        if value.grad is not None}
-save_file(kept, out / f'gradients_{rank}.safetensors')
+def whole(tensors):
+    return {name: value.contiguous() for name, value in tensors if value is not None}
+
+gradients = ((name, value.grad) for name, value in trainer.model.named_parameters())
+save_file(whole(gradients), out / f'gradients_{rank}.safetensors')
 trainer.run(heard, stop_at=3)
-save_file(trainer.model.state_dict(), out / f'weights_{rank}.safetensors')
+save_file(whole(trainer.model.state_dict().items()), out / f'weights_{rank}.safetensors')
 print(json.dumps([heard.losses, [step for step, _ in heard.validations], trainer.is_main]))
 '''
 

@@ -5,11 +5,13 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
 
 from accelerate.state import AcceleratorState  # noqa: E402
+from model_rig import make_geometry  # noqa: E402
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
 from tiny_checkpoint import tiny_config  # noqa: E402
 from training_rig import Recorder, make_trainer, make_windows  # noqa: E402
@@ -27,6 +29,7 @@ from wm_ros.training.optimisation import (  # noqa: E402
 )
 from wm_ros.training.prefetch import Prefetcher  # noqa: E402
 from wm_ros.training.trainer import BEST_FILE  # noqa: E402
+from wm_ros.world_model.model import WorldModel  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -185,3 +188,61 @@ def test_batches_drawn_ahead_are_those_drawn_one_by_one(depth):
     # A run that is taken up elsewhere is drawn from there.
     assert batches.draw(40, 1) == (40, 3)
     assert len(asked) == len(set(asked))
+
+
+def test_frames_alone_can_be_trained_and_the_rest_stays_as_it_is(tmp_path):
+    torch.manual_seed(4)
+    start = WorldModel(tiny_config(geometry=make_geometry()))
+    before = copy.deepcopy(start.state_dict())
+    trainer = make_trainer(tmp_path, steps=2, start=start, only='frames', warmup_steps=0)
+    trainer.run()
+    changed = {name.split('.')[0] if not name.startswith('encoder.shade') else 'shade'
+               for name, value in trainer.model.state_dict().items()
+               if not torch.equal(value, before[name])}
+    assert changed == {'decoder', 'shade', 'log_joint_error', 'residual', 'flow'}
+    with pytest.raises(ValueError, match="only = 'frames' needs a model to start from"):
+        make_trainer(tmp_path / 'other', steps=2, only='frames')
+    with pytest.raises(ValueError, match="only = 'pixels' must be one of all, frames"):
+        TrainConfig(only='pixels')
+
+
+def test_shadows_are_learned_where_recordings_know_the_lamp():
+    config = TrainConfig(batch_size=4, frames_per_window=1)
+    model = WorldModel(tiny_config(geometry=make_geometry()))
+    batch = BatchSampler(make_windows(), config, model.config).draw(0)
+
+    def losses(lamp):
+        with torch.no_grad():
+            return world_model_loss(model, batch._replace(lamp=lamp), config)
+
+    unknown = losses(torch.full((4, 3), math.nan))
+    assert float(unknown.shade) == 0
+    assert math.isfinite(float(unknown.total))
+    lamp = torch.tensor([[0.2, 0.1, 0.7]]).expand(4, 3)
+    with torch.no_grad():
+        shade = model.encoder.shade[-2]
+        shade.weight.zero_()
+        shade.bias.fill_(0.3)
+        context = model.encode(batch.images)
+        truth = model.look(batch.positions, context, lamp)
+    # Cross-entropy by hand: log(1 + e^x) - x t, over the halves of patches that show no arm.
+    def pooled(part):
+        return part.reshape(4, 16, 2, 24, 2).mean((2, 4))
+
+    shadow, free = pooled(truth.shadow), 1 - pooled(truth.coverage)
+    wanted = ((np.log1p(np.exp(0.3)) - 0.3 * shadow) * free).sum() / free.sum()
+    assert float(losses(lamp).shade) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_how_far_off_joints_usually_are_is_learned_by_hand():
+    config = TrainConfig(batch_size=4, frames_per_window=1)
+    model = WorldModel(tiny_config())
+    batch = BatchSampler(make_windows(), config, model.config).draw(0)
+    with torch.no_grad():
+        made = model.predict(model.encode(batch.images), batch.positions, batch.velocities,
+                             batch.actions)
+        off = (made.joints - batch.joints).abs().mean()
+        model.log_joint_error.zero_()
+        found = world_model_loss(model, batch, config).spread
+    # Laplace: the error in units of 0.01 rad, and the logarithm of that.
+    assert float(found) == pytest.approx(float(off) / 0.01 + math.log(0.01), rel=1e-4)

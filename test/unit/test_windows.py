@@ -133,3 +133,11 @@ def test_clearance_and_obstacles_are_known_only_where_recorded():
         [0, 0, 0, 0, 0, 0, 0]], rtol=1e-5)
     # From the first touch on nobody knows where things stand.
     assert np.isnan(known.obstacles).any(axis=(1, 2)).tolist() == [False] * 8 + [True] * 6
+
+
+def test_the_lamp_is_told_as_shadows_show_it():
+    episode = make_episode()
+    assert np.isnan(cut_windows(episode, tiny_config()).lamp).all()
+    told = dataclasses.replace(episode, info={'scene': {'light_position': [0.5, -0.2, 2.0]}})
+    found = cut_windows(told, tiny_config())
+    np.testing.assert_allclose(found.lamp, np.tile([0.25, -0.1, 0.5], (len(found), 1)))

@@ -25,7 +25,7 @@ from wm_ros.world_model.flow import flow_pair, integrate  # noqa: E402
 from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
 from wm_ros.world_model.hazard import happened_by  # noqa: E402
 from wm_ros.world_model.model import rollout  # noqa: E402
-from wm_ros.world_model.splat import LOOK_DIM, GeometricSplat, warp  # noqa: E402
+from wm_ros.world_model.splat import LOOK_DIM, GeometricSplat  # noqa: E402
 
 
 def test_shapes():
@@ -88,17 +88,52 @@ def test_delta_actions_do_not_tell_where_the_targets_are():
     assert found['absolute'] > 1e-2
 
 
-def test_a_closed_mask_shows_the_last_frame():
-    model = make_model()
+@pytest.mark.parametrize('geometry', [None, make_geometry()])
+def test_a_closed_mask_shows_the_last_frame_and_shadows_darken_it(geometry):
+    model = make_model(geometry=geometry)
     images, positions, velocities, actions = make_inputs()
+
+    def shown():
+        with torch.no_grad():
+            context = model.encode(images)
+            made = model.predict(context, positions, velocities, actions)
+            return model.decode(made.latents[:, 0], made.condition[:, 0], made.joints[:, 0],
+                                positions, context)
+
     with torch.no_grad():
         model.decoder.out.weight.zero_()
-        model.decoder.out.bias.fill_(-60.0)
+        # Of each cell of four pixels: colour, new, moved, light.
+        bias = model.decoder.out.bias.view(6, 4)
+        bias[:3], bias[3:5], bias[5] = 0.3, -60.0, 0.0
+        if geometry is not None:
+            model.decoder.shade.weight.zero_()
+            model.decoder.shade.bias.zero_()
+    torch.testing.assert_close(shown(), images[:, -1])
+    with torch.no_grad():
+        bias[5] = -np.log(3)
+    torch.testing.assert_close(shown(), images[:, -1] / 2)
+
+
+def test_each_point_of_a_known_arm_has_a_look_of_its_own():
+    model = make_model(geometry=make_geometry())
+    images, positions, velocities, actions = make_inputs(1)
+    positions[:] = 0
+    with torch.no_grad():
         context = model.encode(images)
+        context = context._replace(camera=torch.zeros(1, 6))
         made = model.predict(context, positions, velocities, actions)
-        frame = model.decode(made.latents[:, 0], made.condition[:, 0], made.joints[:, 0],
-                             positions, context)
-    torch.testing.assert_close(frame, images[:, -1])
+
+        def decoded():
+            return model.decode(made.latents[:, 0], made.condition[:, 0], positions, positions,
+                                context)
+
+        surface = model.draw_surface(positions, model.look(positions, context))
+        before = decoded()
+        model.decoder.look.weight[2] += 1.0
+        changed = (decoded() - before).abs().amax((0, 1))
+    seen = surface.point[0] == 2
+    assert seen.any()
+    assert changed[seen].min() > 10 * changed[surface.point[0] == 0].median()
 
 
 @pytest.mark.parametrize('geometry', [None, make_geometry()])
@@ -222,35 +257,13 @@ def test_the_arm_is_drawn_where_the_camera_sees_it():
     splat = GeometricSplat(Arm(make_geometry(), aspect=5 / 3))
     joints = torch.zeros(2, 3)
     joints[1, 0] = np.pi
-    drawn = splat(joints, torch.zeros(2, 6), (36, 60), width=0.8, coarser=2)
+    drawn = splat(joints, torch.zeros(2, 6), (36, 60), width=0.8)
     there = drawn[:, LOOK_DIM]
     # The elbow's point is at x = 0.3, z = 0.1, and then at x = -0.3.
     column = (0.3 / 0.9 / np.tan(0.5) * 3 / 5 + 1) / 2 * 60
     right, left = int(column), 59 - int(column)
     assert there[0, 17:19, right].max() > 0.3 > there[0, 17:19, left].max() + 0.29
     assert there[1, 17:19, left].max() > 0.3 > there[1, 17:19, right].max() + 0.29
-
-
-def test_what_moves_with_the_arm_is_taken_from_where_it_was():
-    splat = GeometricSplat(Arm(make_geometry(), aspect=5 / 3))
-    before, after = torch.zeros(1, 3), torch.zeros(1, 3)
-    # A quarter turn of the shoulder: the elbow's point goes from x = 0.3 to y = 0.3.
-    after[0, 0] = np.pi / 2
-    _, back = splat.draw(after, before, torch.zeros(1, 6), (36, 60), width=0.8)
-    arm = splat.arm
-    now, _ = arm.project(arm.points(after)[0], torch.zeros(1, 6))
-    then, _ = arm.project(arm.points(before)[0], torch.zeros(1, 6))
-    column = int((float(now[0, 1, 0]) + 1) / 2 * 60)
-    row = int((float(now[0, 1, 1]) + 1) / 2 * 36)
-    torch.testing.assert_close(back[0, :, row, column], (then - now)[0, 1], atol=0.02, rtol=0)
-    # One bright pixel where the point was is found where the point is now.
-    picture = torch.zeros(1, 1, 144, 240)
-    there = (int((float(then[0, 1, 1]) + 1) / 2 * 144), int((float(then[0, 1, 0]) + 1) / 2 * 240))
-    picture[0, 0, there[0] - 2:there[0] + 3, there[1] - 2:there[1] + 3] = 1.0
-    moved = warp(picture, back, 4)[0, 0]
-    assert float(moved[4 * row:4 * row + 4, 4 * column:4 * column + 4].max()) > 0.9
-    _, still = splat.draw(after, after, torch.zeros(1, 6), (36, 60), width=0.8)
-    assert float(still.abs().max()) < 1e-6
 
 
 def test_geometry_round_trips_and_refuses_what_does_not_fit():
@@ -261,3 +274,8 @@ def test_geometry_round_trips_and_refuses_what_does_not_fit():
         geometry_from_dict({'parents': []})
     with pytest.raises(ValueError, match='a link must come after its parent'):
         dataclasses.replace(geometry, parents=(0, 0))
+    with pytest.raises(ValueError, match='2 points of the surface and 1 normals on 2 links'):
+        dataclasses.replace(geometry, surface_normals=((0.0, 0.0, 1.0),))
+    with pytest.raises(ValueError, match='surface_points is empty'):
+        dataclasses.replace(
+            geometry, surface_links=(), surface_points=(), surface_normals=())

@@ -52,6 +52,8 @@ class Windows:
         kind of zero is none, NaN is not known.
     :param camera: how far the main camera stands from its known place, float32 (W, 6), rad and m,
         see ``world_model.arm.Arm.project``; zeros where the recording says nothing of it.
+    :param lamp: where the lamp is, see ``world_model.surface.Newest``, float32 (W, 3); NaN where
+        the recording says nothing of it.
     :param in_contact: a hazard within one step before the anchor, bool (W,).
     :param episode: which episode a window is of, int64 (W,).
     """
@@ -68,6 +70,7 @@ class Windows:
     clearance: NDArray[np.float32]
     obstacles: NDArray[np.float32]
     camera: NDArray[np.float32]
+    lamp: NDArray[np.float32]
     in_contact: NDArray[np.bool_]
     episode: NDArray[np.int64]
 
@@ -116,6 +119,7 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
         clearance=_least_clearance(episode, now, then),
         obstacles=_obstacles(episode, stamps[keep]),
         camera=np.tile(camera_move(episode, config), (len(keep), 1)),
+        lamp=np.tile(_lamp(episode), (len(keep), 1)),
         in_contact=_in_contact(episode, stamps[keep], step_ns),
         episode=np.full(len(keep), number, np.int64))
 
@@ -167,7 +171,8 @@ def join_windows(parts: list[Windows]) -> Windows:
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ('frames', 'positions', 'velocities', 'actions', 'joints', 'hazard_time_s',
-                     'hazard_kind', 'clearance', 'obstacles', 'camera', 'in_contact', 'episode')}
+                     'hazard_kind', 'clearance', 'obstacles', 'camera', 'lamp', 'in_contact',
+                     'episode')}
     for name in ('context', 'future'):
         joined[name] = np.concatenate([
             getattr(part, name) + offset for part, offset in zip(parts, offsets, strict=True)])
@@ -244,6 +249,15 @@ def camera_move(episode: Episode, config: ModelConfig) -> NDArray[np.float32]:
     # What a camera sees turns the other way.
     turn, shift = -np.array(move['turn_rad']), np.array(move['offset_m']) @ rotation
     return np.concatenate([turn, shift]).astype(np.float32)
+
+
+def _lamp(episode: Episode) -> NDArray[np.float32]:
+    """Return where the lamp of a recorded scene hung, float32 (3,); NaN if it does not say."""
+    place = (episode.info.get('scene') or {}).get('light_position')
+    if place is None:
+        return np.full(3, np.nan, np.float32)
+    x, y, z = place
+    return np.array([x / z, y / z, 1 / z], np.float32)
 
 
 def _in_contact(episode: Episode, starts: NDArray[np.int64], step_ns: int) -> NDArray[np.bool_]:

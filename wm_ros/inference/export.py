@@ -14,8 +14,8 @@ from wm_ros.inference.graphs import make_graphs, sample_inputs
 from wm_ros.world_model.model import WorldModel
 
 OPSET = 20
-_OUTPUTS = {'encode': ('tokens', 'detail', 'last', 'camera'),
-            'predict': ('hazard_logits', 'joints', 'latents', 'condition'),
+_OUTPUTS = {'encode': ('tokens', 'detail', 'last', 'camera', 'shade'),
+            'predict': ('hazard_logits', 'joints', 'latents', 'condition', 'joint_error'),
             'decode': ('frame',), 'flow': ('velocity',), 'without_action': ('latents_without',)}
 
 

@@ -17,6 +17,7 @@ from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import SAMPLER_FILES, Checkpoint
 from wm_ros.inference.engine import CheckInput, CheckOutput, risk_from_logits
 from wm_ros.world_model.config import ModelConfig
+from wm_ros.world_model.surface import Newest, Surface, SurfaceMaps
 
 
 class Latents(NamedTuple):
@@ -26,21 +27,25 @@ class Latents(NamedTuple):
     :param tokens: of the context, (1, N, D).
     :param detail: of the context, (1, C, rows, columns).
     :param last: newest frame, (1, 3, h, w).
-    :param camera: (1, 3).
+    :param camera: (1, 6).
+    :param shade: (1, rows, columns).
     :param latents: (H, N, D).
     :param condition: (H, D).
     :param joints: (H, J).
     :param before: measured joints, (1, J).
+    :param joint_error: how far off joints are on average, (H, J).
     """
 
     tokens: Any
     detail: Any
     last: Any
     camera: Any
+    shade: Any
     latents: Any
     condition: Any
     joints: Any
     before: Any
+    joint_error: Any
 
 
 class GraphEngine(ABC):
@@ -51,6 +56,12 @@ class GraphEngine(ABC):
     def __init__(self, checkpoint: Checkpoint, *, device: str) -> None:
         self.device = device
         self._config = checkpoint.config
+        config = checkpoint.config
+        self._surface = None
+        if config.geometry is not None:
+            self._surface = Surface(
+                config.geometry, height=config.image_height, width=config.image_width,
+                num_cameras=len(config.cameras))
         self._has_sampler = all(checkpoint.optional(name) for name in SAMPLER_FILES.values())
 
     @abstractmethod
@@ -90,26 +101,28 @@ class GraphEngine(ABC):
             context = [self._repeat(part, count) for part in self._encode(first[None])]
         else:
             context = self._encode(np.stack([item.images for item in inputs]))
-        tokens, detail, last, camera = context
+        tokens, detail, last, camera, shade = context
         gathered = {name: self._to_own(np.stack([getattr(item, f'{source}') for item in inputs]))
                     for name, source in (('positions', 'joint_positions'),
                                          ('velocities', 'joint_velocities'),
                                          ('actions', 'actions'))}
-        logits, joints, latents, condition = self._run('predict', {
+        logits, joints, latents, condition, joint_error = self._run('predict', {
             'tokens': tokens, 'detail': detail, 'camera': camera, **gathered})
         risk, spread = risk_from_logits(self._to_numpy(logits))
         predicted = self._to_numpy(joints)
         return [CheckOutput(risk[i], spread[i], predicted[i], Latents(
-            tokens[i:i + 1], detail[i:i + 1], last[i:i + 1], camera[i:i + 1],
+            tokens[i:i + 1], detail[i:i + 1], last[i:i + 1], camera[i:i + 1], shade[i:i + 1],
             latents[i], condition[i], joints[i],
-            gathered['positions'][i:i + 1])) for i in range(count)]
+            gathered['positions'][i:i + 1], joint_error[i])) for i in range(count)]
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
         made = _latents(output)
         size = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
         nothing = self._to_own(np.zeros((1, *size), np.float32))
-        return np.stack([self._frame(made, step, nothing) for step in range(len(made.latents))])
+        drawn = self._draw(made, self._look(made), 0.0)
+        return np.stack([self._frame(made, step, drawn, nothing)
+                         for step in range(len(made.latents))])
 
     def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
                guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
@@ -126,23 +139,49 @@ class GraphEngine(ABC):
             without = self._run('without_action', {'tokens': made.tokens})[0][0]
         shape = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
         rng = np.random.default_rng(seed)
-        futures = []
+        newest, futures = self._look(made), []
         for _ in range(num_futures):
             # One noise for all steps of a future: what is left open is settled once.
             noise = (temperature * rng.standard_normal((1, *shape))).astype(np.float32)
             residual = self._flow(noise, made.latents, without, num_steps, guidance)
-            futures.append(np.stack([self._frame(made, step, residual[step:step + 1])
+            off = temperature * rng.laplace(size=made.joints.shape[1:])
+            drawn = self._draw(made, newest, off)
+            futures.append(np.stack([self._frame(made, step, drawn, residual[step:step + 1])
                                      for step in range(len(made.latents))]))
         return np.stack(futures)
 
     def _encode(self, images: NDArray[np.uint8]) -> list[Any]:
         return self._run('encode', {'images': self._to_own(images)})
 
-    def _frame(self, made: Latents, step: int, residual: Any) -> NDArray[np.uint8]:
-        inputs = {
-            'latents': made.latents[step:step + 1], 'condition': made.condition[step:step + 1],
-            'joints': made.joints[step:step + 1], 'before': made.before,
-            'detail': made.detail, 'last': made.last, 'camera': made.camera}
+    def _look(self, made: Latents) -> Newest | None:
+        """See where the arm is at the newest frame; None if its geometry is not known."""
+        if self._surface is None:
+            return None
+        before, camera, shade = (
+            self._to_numpy(part) for part in (made.before, made.camera, made.shade))
+        lamp = self._surface.find_lamp(before, camera, shade)
+        return self._surface.newest(before, camera, lamp)
+
+    def _draw(self, made: Latents, newest: Newest | None, off: NDArray[np.float64] | float
+              ) -> SurfaceMaps | None:
+        """
+        Draw the arm at all steps, (H, ...); None if its geometry is not known.
+
+        :param off: by how many mean errors the joints are off, (J,).
+        """
+        if self._surface is None or newest is None:
+            return None
+        joints = self._to_numpy(made.joints) + off * self._to_numpy(made.joint_error)
+        return self._surface.draw(joints.astype(np.float32), newest.repeat(len(joints)))
+
+    def _frame(self, made: Latents, step: int, drawn: SurfaceMaps | None, residual: Any
+               ) -> NDArray[np.uint8]:
+        inputs = {'latents': made.latents[step:step + 1], 'detail': made.detail, 'last': made.last}
+        if drawn is None:
+            inputs['condition'] = made.condition[step:step + 1]
+        else:
+            inputs |= {name: self._to_own(part[step:step + 1])
+                       for name, part in drawn._asdict().items()}
         if self._config.residual_dim:
             inputs['residual'] = residual
         frame: NDArray[np.uint8] = self._to_numpy(self._run('decode', inputs)[0])[0]

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from wm_ros.world_model.config import ModelConfig
+from wm_ros.world_model.decoder import SurfaceInput
 from wm_ros.world_model.encoder import Context
 from wm_ros.world_model.model import WorldModel
+from wm_ros.world_model.surface import NUM_MAPS
 
 
 class EncodeGraph(nn.Module):
@@ -28,7 +30,7 @@ class EncodeGraph(nn.Module):
         Encode frames.
 
         :param images: RGB uint8 (B, T, h, w, 3), oldest first.
-        :returns: tokens, detail, last frame and camera, see ``world_model.encoder.Context``.
+        :returns: tokens, detail, last frame, camera and shade, see ``encoder.Context``.
         """
         return tuple(self.model.encode(images.permute(0, 1, 4, 2, 3).float() / 255))
 
@@ -42,9 +44,10 @@ class PredictGraph(nn.Module):
 
     def forward(self, tokens: Tensor, detail: Tensor, camera: Tensor, positions: Tensor,
                 velocities: Tensor, actions: Tensor) -> tuple[Tensor, ...]:
-        """Return hazard logits, joints, latents and conditions, see ``model.Consequence``."""
-        context = Context(tokens, detail, detail, camera)
-        return tuple(self.model.predict(context, positions, velocities, actions)[:4])
+        """Return hazard logits, joints, latents, conditions and spread, see ``Consequence``."""
+        # Hazards need neither the frame itself nor its shadows.
+        context = Context(tokens, detail, detail, camera, camera)
+        return tuple(self.model.predict(context, positions, velocities, actions)[:5])
 
 
 class DecodeGraph(nn.Module):
@@ -54,22 +57,41 @@ class DecodeGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, latents: Tensor, condition: Tensor, joints: Tensor, before: Tensor,
-                detail: Tensor, last: Tensor, camera: Tensor, residual: Tensor | None = None
+    def forward(self, latents: Tensor, condition: Tensor, detail: Tensor, last: Tensor,
+                residual: Tensor | None = None) -> Tensor:
+        """
+        Decode frames where the arm's geometry is not known.
+
+        :param latents: float32 (B, N, D).
+        :param condition: float32 (B, D).
+        :param residual: float32 (B, N, R); zeros for the mean frame.
+        :returns: RGB uint8 (B, h, w, 3).
+        """
+        return self._compose(latents, condition, None, detail, last, residual)
+
+    def _compose(self, latents: Tensor, condition: Tensor, surface: SurfaceInput | None,
+                 detail: Tensor, last: Tensor, residual: Tensor | None) -> Tensor:
+        context = Context(latents, detail, last, latents, latents)
+        frame = self.model.compose(latents, condition, surface, context, residual)
+        return (frame.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+class DecodeSurfaceGraph(DecodeGraph):
+    """Latents, the arm drawn for them and a residual to a frame."""
+
+    def forward(self, latents: Tensor, detail: Tensor, last: Tensor,  # type: ignore[override]
+                point: Tensor, maps: Tensor, back: Tensor, residual: Tensor | None = None
                 ) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
-        :param condition: float32 (B, D).
-        :param joints: float32 (B, J), rad.
-        :param before: at the newest frame, float32 (B, J), rad.
+        :param point: see ``surface.SurfaceMaps``, and so ``maps`` and ``back``.
         :param residual: float32 (B, N, R); zeros for the mean frame.
         :returns: RGB uint8 (B, h, w, 3).
         """
-        context = Context(latents, detail, last, camera)
-        frame = self.model.decode(latents, condition, joints, before, context, residual)
-        return (frame.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
+        return self._compose(latents, latents, SurfaceInput(point, maps, back), detail, last,
+                             residual)
 
 
 class FlowGraph(nn.Module):
@@ -93,13 +115,14 @@ class WithoutActionGraph(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return latents (B, H, N, D)."""
-        return self.model.without_action(Context(tokens, tokens, tokens, tokens))
+        return self.model.without_action(Context(*[tokens] * len(Context._fields)))
 
 
 def make_graphs(model: WorldModel) -> dict[str, nn.Module]:
     """Return the graphs of a model by name."""
+    decode = DecodeGraph if model.surface is None else DecodeSurfaceGraph
     graphs: dict[str, nn.Module] = {
-        'encode': EncodeGraph(model), 'predict': PredictGraph(model), 'decode': DecodeGraph(model)}
+        'encode': EncodeGraph(model), 'predict': PredictGraph(model), 'decode': decode(model)}
     if model.config.residual_dim:
         graphs |= {'flow': FlowGraph(model), 'without_action': WithoutActionGraph(model)}
     return graphs
@@ -124,9 +147,15 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
             'actions': normal(config.horizon, config.num_joints)},
         'decode': {
             'latents': normal(num_tokens, config.dim), 'condition': normal(config.dim),
-            'joints': normal(config.num_joints), 'before': normal(config.num_joints),
-            'detail': detail,
-            'last': normal(3, height, width).sigmoid(), 'camera': camera}}
+            'detail': detail, 'last': normal(3, height, width).sigmoid()}}
+    if config.geometry is not None:
+        num_points = len(config.geometry.surface_points)
+        del inputs['decode']['condition']
+        inputs['decode'] |= {
+            'point': torch.randint(num_points + 1, (batch, height, width), generator=rng,
+                                   dtype=torch.int32),
+            'maps': normal(NUM_MAPS, height, width).sigmoid(),
+            'back': normal(height, width, 2).tanh()}
     if config.residual_dim:
         residual = normal(num_tokens, config.residual_dim)
         inputs['decode']['residual'] = residual

@@ -33,6 +33,7 @@ class Batch(NamedTuple):
     :param obstacles: what stands where, see ``data.windows``, float32 (B, O, 7).
     :param camera: where the camera stands, its turns by augmentation included, float32 (B, 6), see
         ``Arm.project``.
+    :param lamp: where the lamp is, see ``surface.Newest``, float32 (B, 3); NaN is not known.
     :param weight: of the hazard loss for each ensemble member, float32 (B, M).
     :param seed: of what the losses draw, int64 ().
     """
@@ -47,6 +48,7 @@ class Batch(NamedTuple):
     hazard: Tensor
     obstacles: Tensor
     camera: Tensor
+    lamp: Tensor
     weight: Tensor
     seed: Tensor
 
@@ -95,6 +97,7 @@ class BatchSampler:
             hazard=torch.from_numpy(self._hazard[index].astype(np.float32)),
             obstacles=torch.from_numpy(windows.obstacles[index]),
             camera=torch.from_numpy(windows.camera[index] + np.pad(turns, ((0, 0), (0, 3)))),
+            lamp=torch.from_numpy(windows.lamp[index]),
             weight=torch.from_numpy(trust.astype(np.float32)),
             seed=torch.tensor(int(rng.integers(2 ** 62))))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wm_ros.config import check_settings
 
 PRECISIONS = ('no', 'bf16', 'fp16')
+PARTS = ('all', 'frames')
 # A run may be taken up with other values of these: they say how it is kept and shown, and how it
 # is laid out over processes, not what is learned.
 FREE_ON_RESUME = ('accumulate', 'checkpoint_every_s', 'keep_best', 'log_every', 'sample_frames',
@@ -18,6 +19,8 @@ class TrainConfig:
     """
     Settings of one training run.
 
+    :param only: all, or frames: of a model to start from train only what makes frames (decoder,
+        light, residual latents and sampler), and leave what judges commands as it is.
     :param steps: optimiser steps of the whole run; the learning rate falls to zero at the end.
     :param batch_size: windows of one pass forward and back in one process.
     :param accumulate: passes whose mean gradient makes one step; a step sees ``batch_size *
@@ -32,6 +35,8 @@ class TrainConfig:
     :param frame_weight: of the frame loss.
     :param moving_weight: extra weight of pixels that move.
     :param joint_weight: of the joint loss.
+    :param shade_weight: of the loss on where the arm's shadow is seen.
+    :param spread_weight: of the loss on how far off joints usually are.
     :param distance_weight: of the distance to obstacles, where episodes know what stands where.
     :param distance_points: points of each window that are asked about besides the arm's own.
     :param camera_weight: of the loss on how far the camera is seen to be turned.
@@ -58,6 +63,7 @@ class TrainConfig:
     :param seed: of weights and batches.
     """
 
+    only: str = 'all'
     steps: int = 4000
     batch_size: int = 32
     accumulate: int = 1
@@ -74,6 +80,8 @@ class TrainConfig:
     distance_weight: float = 1.0
     distance_points: int = 96
     camera_weight: float = 0.3
+    shade_weight: float = 1.0
+    spread_weight: float = 0.1
     camera_turn_rad: float = 0.05
     camera_turn_share: float = 0.4
     brightness: float = 0.2
@@ -112,6 +120,8 @@ class TrainConfig:
         self._check_run()
 
     def _check_run(self) -> None:
+        if self.only not in PARTS:
+            raise ValueError(f"only = {self.only!r} must be one of {', '.join(PARTS)}")
         if self.mixed_precision not in PRECISIONS:
             raise ValueError(f'mixed_precision = {self.mixed_precision!r} must be one of '
                              f"{', '.join(PRECISIONS)}")

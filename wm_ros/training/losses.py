@@ -20,6 +20,7 @@ from wm_ros.world_model.encoder import Context
 from wm_ros.world_model.flow import flow_pair
 from wm_ros.world_model.hazard import DISTANCE_RANGE_M, DISTANCE_UNIT_M
 from wm_ros.world_model.model import Consequence, WorldModel
+from wm_ros.world_model.surface import Newest
 
 MOVING_THRESHOLD = 0.06
 _JOINT_UNIT_RAD = 0.02
@@ -39,6 +40,8 @@ class Losses(NamedTuple):
     joint: Tensor
     distance: Tensor
     camera: Tensor
+    shade: Tensor
+    spread: Tensor
     residual: Tensor
     kl: Tensor
     flow: Tensor
@@ -46,26 +49,44 @@ class Losses(NamedTuple):
 
 
 def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Losses:
-    """Return the losses of a batch."""
+    """Return the losses of a batch; those of parts that are not trained are zero."""
     generator = torch.Generator().manual_seed(int(batch.seed))
     context = model.encode(batch.images)
-    made = model.predict(context, batch.positions, batch.velocities, batch.actions)
-    decoded = _decode(model, batch, context, made)
+    everything = config.only == 'all'
+    joints = batch.positions, batch.velocities, batch.actions
+    if everything:
+        made = model.predict(context, *joints)
+    else:
+        latents, condition, moved = model.foresee(context, *joints)
+        made = Consequence(moved.new_zeros(()), moved, latents, condition,
+                           model.joint_error(moved))
+    newest = model.look(batch.positions, context)
+    truth = _true_light(model, context, batch, newest)
+    decoded = _decode(model, batch, context, made, newest)
     targets = batch.targets.flatten(0, 1)
     last = context.last.repeat_interleave(batch.steps.shape[1], 0)
     parts = {
         'frame': frame_loss(decoded, targets, last, config.moving_weight),
-        'hazard': hazard_loss(made.hazard_logits, batch.hazard, batch.weight),
-        'joint': F.smooth_l1_loss(made.joints / _JOINT_UNIT_RAD, batch.joints / _JOINT_UNIT_RAD),
-        'distance': distance_loss(model, batch, context, made, config.distance_points, generator),
-        'camera': _camera_loss(model, context, batch),
-        **sampler_losses(model, batch, context, made, decoded.detach(), config, generator)}
+        'shade': _shade_loss(model, context, batch, truth),
+        'spread': _spread_loss(made, batch),
+        **sampler_losses(model, batch, context, made, truth, decoded.detach(), config,
+                         generator)}
+    if everything:
+        parts |= {
+            'hazard': hazard_loss(made.hazard_logits, batch.hazard, batch.weight),
+            'joint': F.smooth_l1_loss(
+                made.joints / _JOINT_UNIT_RAD, batch.joints / _JOINT_UNIT_RAD),
+            'distance': distance_loss(
+                model, batch, context, made, config.distance_points, generator),
+            'camera': _camera_loss(model, context, batch)}
     weights = {'frame': config.frame_weight, 'hazard': 1.0, 'joint': config.joint_weight,
                'distance': config.distance_weight, 'camera': config.camera_weight,
-               'residual': config.residual_weight, 'kl': config.kl_weight,
-               'flow': config.flow_weight, 'match': config.match_weight}
+               'shade': config.shade_weight, 'spread': config.spread_weight,
+               'residual': config.residual_weight,
+               'kl': config.kl_weight, 'flow': config.flow_weight, 'match': config.match_weight}
     total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
-    return Losses(total=total, **parts)
+    nothing = total.new_zeros(())
+    return Losses(total=total, **{name: parts.get(name, nothing) for name in weights})
 
 
 def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
@@ -76,10 +97,13 @@ def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: flo
 
     :param frames: float32 (B, 3, h, w), and so ``targets`` and ``last``.
     """
-    moving = ((targets - last).abs().amax(1, keepdim=True) > MOVING_THRESHOLD).float()
     error = frames - targets
-    weight = 1 + moving_weight * moving
+    weight = 1 + moving_weight * _moving(targets, last)
     return (weight * (0.5 * error.abs() + 5.0 * error.square())).mean()
+
+
+def _moving(targets: Tensor, last: Tensor) -> Tensor:
+    return ((targets - last).abs().amax(1, keepdim=True) > MOVING_THRESHOLD).float()
 
 
 def edge_loss(frames: Tensor, targets: Tensor) -> Tensor:
@@ -88,7 +112,7 @@ def edge_loss(frames: Tensor, targets: Tensor) -> Tensor:
     return across + (frames.diff(dim=-2) - targets.diff(dim=-2)).abs().mean()
 
 
-def energy_loss(frames: Tensor, targets: Tensor) -> Tensor:
+def energy_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
     """
     Return how far the strength of edges in each neighbourhood is from the real one.
 
@@ -99,7 +123,9 @@ def energy_loss(frames: Tensor, targets: Tensor) -> Tensor:
         down = pictures.diff(dim=-2)[..., :-1].square()
         return (F.avg_pool2d(across + down, _ENERGY_CELL) + 1e-6).sqrt()
 
-    return (strength(frames) - strength(targets)).abs().mean()
+    weight = 1 + moving_weight * F.avg_pool2d(_moving(targets, last), _ENERGY_CELL)[
+        ..., :(targets.shape[-2] - 1) // _ENERGY_CELL, :(targets.shape[-1] - 1) // _ENERGY_CELL]
+    return (weight * (strength(frames) - strength(targets)).abs()).mean()
 
 
 def hazard_loss(logits: Tensor, hazard: Tensor, weight: Tensor) -> Tensor:
@@ -142,11 +168,12 @@ def distance_loss(model: WorldModel, batch: Batch, context: Context, made: Conse
 
 
 def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Consequence,
-                   mean_frames: Tensor, config: TrainConfig, generator: torch.Generator
-                   ) -> dict[str, Tensor]:
+                   truth: Newest | None, mean_frames: Tensor, config: TrainConfig,
+                   generator: torch.Generator) -> dict[str, Tensor]:
     """
     Return the losses of the residual latent, the flow and the match of actions and frames.
 
+    :param truth: where the arm is at the newest frame, with its true shadow.
     :param mean_frames: decoded without a residual, float32 (B K, 3, h, w).
     """
     nothing = made.joints.sum() * 0
@@ -161,8 +188,11 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     mean, spread, pooled = model.residual(targets, mean_frames[rows * per_window])
     noise = torch.randn(2, *mean.shape, generator=generator).to(mean.device)
     residual = mean + noise[0] * (0.5 * spread).exp()
-    frames = model.decode(latents, made.condition[rows, steps],
-                          made.joints[rows, steps].detach(), batch.positions[rows], part, residual)
+    # Drawn where the arm really will be, with its true shadow: what a sample shows it shows
+    # sharply. That joints may be off is sampled as well.
+    at = None if truth is None else Newest(*(item[rows.cpu().numpy()] for item in truth))
+    surface = model.draw_surface(batch.joints[rows, steps], at)
+    frames = model.compose(latents, made.condition[rows, steps], surface, part, residual)
     sharp = frame_loss(frames, targets, part.last, config.moving_weight)
     kl = 0.5 * (mean.square() + spread.exp() - 1 - spread).mean()
     # Some learn without the action.
@@ -173,9 +203,11 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     time = torch.rand(len(rows), generator=generator).to(mean.device)
     noisy, velocity = flow_pair(residual.detach(), noise[1], time)
     flow = (model.flow(noisy, time, given) - velocity).square().mean()
-    match = _match_loss(model, batch, part, rows, latents, pooled)
+    match = nothing
+    if config.only == 'all':
+        match = _match_loss(model, batch, part, rows, latents, pooled)
     sharp = sharp + _EDGE_WEIGHT * edge_loss(frames, targets) + (
-        config.energy_weight * energy_loss(frames, targets))
+        config.energy_weight * energy_loss(frames, targets, part.last, config.moving_weight))
     return {'residual': sharp, 'kl': kl,
             'flow': flow, 'match': match}
 
@@ -200,16 +232,17 @@ def _match_loss(model: WorldModel, batch: Batch, part: Context, rows: Tensor, la
     return F.softplus(scores[1] - scores[0]).mean()
 
 
-def _decode(model: WorldModel, batch: Batch, context: Context, made: Consequence) -> Tensor:
+def _decode(model: WorldModel, batch: Batch, context: Context, made: Consequence,
+            newest: Newest | None) -> Tensor:
     """Return the mean frames of the steps that each window decodes, float32 (B K, 3, h, w)."""
     count = batch.steps.shape[1]
     rows = torch.arange(len(batch.steps), device=batch.steps.device)[:, None]
     repeated = Context(*(part.repeat_interleave(count, 0) for part in context))
-    return model.decode(
+    surface = model.draw_surface(made.joints[rows, batch.steps].flatten(0, 1),
+                                 None if newest is None else newest.repeat(count))
+    return model.compose(
         made.latents[rows, batch.steps].flatten(0, 1),
-        made.condition[rows, batch.steps].flatten(0, 1),
-        made.joints[rows, batch.steps].detach().flatten(0, 1),
-        batch.positions.repeat_interleave(count, 0), repeated)
+        made.condition[rows, batch.steps].flatten(0, 1), surface, repeated)
 
 
 def _camera_loss(model: WorldModel, context: Context, batch: Batch) -> Tensor:
@@ -217,3 +250,39 @@ def _camera_loss(model: WorldModel, context: Context, batch: Batch) -> Tensor:
         return context.camera.sum() * 0
     error = (context.camera - batch.camera) / context.camera.new_tensor(_CAMERA_UNITS)
     return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1)
+
+
+def _true_light(model: WorldModel, context: Context, batch: Batch, newest: Newest | None
+                ) -> Newest | None:
+    """Return the newest frame's arm with its true shadow, where the lamp is known."""
+    if newest is None:
+        return None
+    found = torch.from_numpy(newest.lamp).to(batch.lamp.device)
+    return model.look(batch.positions, context, torch.where(
+        batch.lamp.isfinite(), batch.lamp, found))
+
+
+def _shade_loss(model: WorldModel, context: Context, batch: Batch, truth: Newest | None
+                ) -> Tensor:
+    """Return the cross-entropy of the arm's shadow, where the lamp is known and the arm is not."""
+    known = batch.lamp.isfinite().all(1)
+    if truth is None:
+        return context.shade.sum() * 0
+    cell = model.config.patch_px // 2
+    shadow, arm = (F.avg_pool2d(torch.from_numpy(part)[:, None], cell)[:, 0].to(
+        context.shade.device) for part in (truth.shadow, truth.coverage))
+    # Only the first of several cameras has a known place.
+    seen = context.shade[:, :shadow.shape[1]]
+    loss = F.binary_cross_entropy_with_logits(seen, shadow, reduction='none')
+    weight = (1 - arm) * known[:, None, None]
+    return (loss * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _spread_loss(made: Consequence, batch: Batch) -> Tensor:
+    """
+    Return the negative log-likelihood of where joints are, less a constant.
+
+    Laplace's distribution: most are near, and the few that something stopped are far off.
+    """
+    off = (made.joints.detach() - batch.joints).abs()
+    return (off / made.joint_error + made.joint_error.log()).mean()

@@ -15,9 +15,10 @@ _LEVEL_STEPS = 50
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Return AdamW that decays matrices and leaves scales and biases alone."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    others = [p for p in model.parameters() if p.ndim < 2]
+    """Return AdamW of what is trained, that decays matrices and leaves scales and biases alone."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.ndim >= 2]
+    others = [p for p in trained if p.ndim < 2]
     return torch.optim.AdamW(
         [{'params': matrices, 'weight_decay': config.weight_decay},
          {'params': others, 'weight_decay': 0.0}], lr=config.learning_rate, betas=(0.9, 0.98))

@@ -104,6 +104,8 @@ class Trainer:
         model = WorldModel(model_config)
         if start is not None:
             model.load_state_dict(start.state_dict())
+        if config.only == 'frames':
+            _keep_all_but_frames(model, start)
         # Convolutions of a CPU are faster on pixels than on planes.
         model.to(self.accelerator.device, memory_format=torch.channels_last)
         average = copy.deepcopy(model).eval().requires_grad_(False)
@@ -260,6 +262,20 @@ class Trainer:
                                 f'{self.config.spike_factor:g} times its level '
                                 f'{progress.level:.4g}')
         progress.level = next_level(progress.level, total)
+
+
+def _keep_all_but_frames(model: WorldModel, start: WorldModel | None) -> None:
+    """Leave only what makes frames to be trained."""
+    if start is None:
+        raise ValueError("only = 'frames' needs a model to start from: give --init")
+    makers = [model.decoder, model.encoder.shade]
+    if model.config.residual_dim:
+        makers += [model.residual, model.flow]
+    model.requires_grad_(False)
+    for part in makers:
+        if part is not None:
+            part.requires_grad_(True)
+    model.log_joint_error.requires_grad_(True)
 
 
 def _defaults(kind: type[Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ Latents to a frame, and a frame to its residual latent.
 Letters: B batch, N tokens, D channels, R channels of a residual, C h w feature maps.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -14,19 +16,34 @@ from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.encoder import Context
 from wm_ros.world_model.layers import ResidualConv
 from wm_ros.world_model.splat import NUM_CHANNELS
+from wm_ros.world_model.surface import MAP_NAMES, NUM_MAPS
 
 _UP_DIM = 16
 # Channels and edge (px) of the cells in which pixels are put together.
-_PIXEL_DIM, _PIXEL_CELL = 20, 2
+_PIXEL_DIM, _PIXEL_CELL = 32, 2
+# Channels of what a point of the arm's surface looks like.
+_LOOK_DIM = 8
+# Drawn of each pixel: its colour, three masks (new, moved with the arm, lighter or darker).
+_NUM_DRAWN = 6
+
+
+class SurfaceInput(NamedTuple):
+    """``surface.SurfaceMaps`` as tensors: point int32 (B, h, w), maps and back float32."""
+
+    point: Tensor
+    maps: Tensor
+    back: Tensor
 
 
 class Decoder(nn.Module):
     """
     Latents to frames, composed over the newest frame.
 
-    What moves with the arm is taken from where it was, what is still stays the camera's own
-    picture, and new pixels are drawn where neither will do; two masks say where each goes.
-    Without a residual it draws the mean of what may be seen.
+    What is still stays the camera's own picture, lighter or darker where a shadow comes or goes;
+    what moves with the arm is taken from where it was, if it was seen there; new pixels are drawn
+    where neither will do. Three masks say where each goes. Of an arm whose surface is known each
+    point has a learned look. Without a residual it draws the mean of what may be seen, with one a
+    frame that may be.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -34,55 +51,89 @@ class Decoder(nn.Module):
         self.config = config
         fine, middle = config.detail_dim, config.middle_dim
         self.up = nn.Linear(config.dim + config.residual_dim, _UP_DIM * config.token_stride ** 2)
-        moved = 3 * config.patch_px ** 2 if config.geometry is not None else 0
-        self.join = nn.Conv2d(fine + NUM_CHANNELS + _UP_DIM + moved, fine, 1)
+        self.look: nn.Embedding | None = None
+        drawn, place = 3, NUM_CHANNELS
+        if config.geometry is not None:
+            self.look = nn.Embedding(
+                len(config.geometry.surface_points) + 1, _LOOK_DIM, padding_idx=0)
+            # Quiet at first: each point's own noise would have to be unlearned.
+            nn.init.normal_(self.look.weight[1:], std=0.1)
+            place = _LOOK_DIM + NUM_MAPS
+            drawn += 3 + place
+            self.shade, self.sharp_shade = (nn.Conv2d(place, _NUM_DRAWN, 1) for _ in range(2))
+            for layer in (self.shade, self.sharp_shade):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        self.join = nn.Conv2d(fine + place + _UP_DIM, fine, 1)
         self.to_middle = nn.Conv2d(fine, middle, 3, padding=1, stride=2)
         self.middle = ResidualConv(middle)
         self.from_middle = nn.Conv2d(middle, fine, 1)
         self.refine = ResidualConv(fine)
         self.norm = nn.GroupNorm(8, fine)
         self.shuffle = config.patch_px // _PIXEL_CELL
+        # What a sampled frame draws otherwise than the mean frame: it need not hedge.
+        self.sharp_fine = nn.Parameter(torch.zeros(fine, 1, 1))
+        self.sharp_pixels = nn.Parameter(torch.zeros(_PIXEL_DIM, 1, 1))
         self.up_fine = nn.Conv2d(fine, 16 * self.shuffle ** 2, 3, padding=1)
-        given = 3 * _PIXEL_CELL ** 2 * (2 if moved else 1)
-        self.pixels = nn.Conv2d(16 + given, _PIXEL_DIM, 3, padding=1)
-        self.out = nn.Conv2d(_PIXEL_DIM, 5 * _PIXEL_CELL ** 2, 3, padding=1)
+        self.gather = nn.Conv2d(16 + drawn * _PIXEL_CELL ** 2, _PIXEL_DIM, 1)
+        self.pixels = nn.Conv2d(_PIXEL_DIM, _PIXEL_DIM, 3, padding=1)
+        self.out = nn.Conv2d(_PIXEL_DIM, _NUM_DRAWN * _PIXEL_CELL ** 2, 3, padding=1)
 
-    def forward(self, latents: Tensor, residual: Tensor, maps: Tensor, moved: Tensor | None,
-                context: Context) -> Tensor:
+    def forward(self, latents: Tensor, residual: Tensor, place: Tensor | None,
+                surface: SurfaceInput | None, context: Context) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
         :param residual: float32 (B, N, R); zeros for the mean frame.
-        :param maps: where the arm will be, float32 (B, C, h / patch, w / patch).
-        :param moved: the newest frame moved along with the arm, float32 (B, 3, h, w); None where
-            the arm's geometry is not known.
+        :param place: learned maps of where the arm will be, float32 (B, C, h / patch, w / patch),
+            if its surface is not known.
+        :param surface: the arm's surface drawn, if it is known.
         :returns: RGB float32 (B, 3, h, w) in [0, 1].
         """
         spread = self.up(torch.cat([latents, residual], -1)).transpose(1, 2)
         spread = F.pixel_shuffle(spread.reshape(latents.shape[0], -1, *self.config.grid),
                                  self.config.token_stride)
-        known = [context.detail, maps, spread]
-        if moved is not None:
-            known.append(F.pixel_unshuffle(moved * 2 - 1, self.config.patch_px))
-        fine = F.silu(self.join(torch.cat(known, 1)))
+        sharp = residual.new_zeros(latents.shape[0], 1, 1, 1)
+        if self.config.residual_dim:
+            sharp = residual.abs().amax((1, 2)).sign()[:, None, None, None]
+        known, moved = None, None
+        if self.look is not None:
+            assert surface is not None
+            look = self.look(surface.point).permute(0, 3, 1, 2)
+            known = torch.cat([look, surface.maps], 1)
+            place = F.avg_pool2d(known, self.config.patch_px)
+            moved = F.grid_sample(context.last, surface.back, mode='bilinear',
+                                  padding_mode='border', align_corners=False)
+        assert place is not None
+        fine = self.join(torch.cat([context.detail, place, spread], 1))
+        fine = F.silu(fine + sharp * self.sharp_fine)
         middle = self.middle(self.to_middle(fine))
         back = F.interpolate(self.from_middle(F.silu(middle)), scale_factor=2, mode='nearest')
-        fine = self.refine(fine + back)
-        drawn = self._draw(fine, moved, context)
-        colour, mask = drawn[:, :3].sigmoid(), (drawn[:, 3:4] - 1.0).sigmoid()
-        kept = context.last
-        if moved is not None:
-            kept = kept + (drawn[:, 4:] - 1.0).sigmoid() * (moved - kept)
-        return mask * colour + (1 - mask) * kept
+        drawn = self._draw(self.refine(fine + back), sharp, known, moved, context)
+        kept = context.last * (2 * drawn[:, 5:].sigmoid())
+        if known is not None and moved is not None:
+            shown = known[:, _LOOK_DIM + MAP_NAMES.index('shown_before')][:, None]
+            kept = kept + shown * drawn[:, 4:5].sigmoid() * (moved - kept)
+        mask = (drawn[:, 3:4] - 1.0).sigmoid()
+        return mask * drawn[:, :3].sigmoid() + (1 - mask) * kept
 
-    def _draw(self, fine: Tensor, moved: Tensor | None, context: Context) -> Tensor:
-        """Return colours and masks before their sigmoids, float32 (B, 5, h, w)."""
+    def _draw(self, fine: Tensor, sharp: Tensor, known: Tensor | None, moved: Tensor | None,
+              context: Context) -> Tensor:
+        """Return colours and masks before their sigmoids, float32 (B, _NUM_DRAWN, h, w)."""
         hidden = F.pixel_shuffle(self.up_fine(F.silu(self.norm(fine))), self.shuffle)
-        given = [context.last] if moved is None else [context.last, moved]
-        near = [F.pixel_unshuffle(picture * 2 - 1, _PIXEL_CELL) for picture in given]
-        hidden = F.silu(self.pixels(torch.cat([F.silu(hidden), *near], 1)))
-        return F.pixel_shuffle(self.out(hidden), _PIXEL_CELL)
+        given = [context.last * 2 - 1]
+        if known is not None and moved is not None:
+            given += [moved * 2 - 1, known]
+        near = F.pixel_unshuffle(torch.cat(given, 1), _PIXEL_CELL)
+        hidden = self.gather(torch.cat([F.silu(hidden), near], 1))
+        hidden = F.silu(hidden + sharp * self.sharp_pixels)
+        hidden = F.silu(self.pixels(hidden))
+        drawn = F.pixel_shuffle(self.out(hidden), _PIXEL_CELL)
+        # A way past the cells, so that each pixel has the look of its own point.
+        if known is None:
+            return drawn
+        return drawn + self.shade(known) + sharp * self.sharp_shade(known)
 
 
 class ResidualEncoder(nn.Module):

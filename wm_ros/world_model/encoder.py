@@ -19,6 +19,7 @@ from wm_ros.world_model.layers import Block, ResidualConv, sinusoidal_grid
 _MIDDLE = 2
 # What an output of one means for the camera's turn and shift.
 _TURN_SCALE_RAD, _SHIFT_SCALE_M = 0.05, 0.02
+_SHADE_DIM = 32
 
 
 class Context(NamedTuple):
@@ -30,12 +31,15 @@ class Context(NamedTuple):
     :param last: the newest frame, float32 (B, 3, h, w) in [0, 1].
     :param camera: how far the camera is seen to be from its known place, float32 (B, 6), rad and
         m, see ``Arm.project``.
+    :param shade: where the arm's shadow is seen in the newest frame, as logits, float32
+        (B, 2 h / patch, 2 w / patch); zeros where the arm is not known.
     """
 
     tokens: Tensor
     detail: Tensor
     last: Tensor
     camera: Tensor
+    shade: Tensor
 
 
 class Encoder(nn.Module):
@@ -69,6 +73,11 @@ class Encoder(nn.Module):
         scale = torch.tensor([_TURN_SCALE_RAD] * 3 + [_SHIFT_SCALE_M] * 3)
         self.register_buffer('camera_scale', scale, persistent=False)
         self.camera_scale: Tensor
+        self.shade: nn.Module | None = None
+        if config.geometry is not None:
+            self.shade = nn.Sequential(
+                nn.Conv2d(fine + 3, _SHADE_DIM, 3, padding=1), nn.SiLU(),
+                nn.Conv2d(_SHADE_DIM, 4, 3, padding=1), nn.PixelShuffle(2))
         self.register_buffer('places', sinusoidal_grid(*config.grid, dim), persistent=False)
         self.places: Tensor
 
@@ -92,4 +101,10 @@ class Encoder(nn.Module):
         joined = F.interpolate(joined, scale_factor=_MIDDLE, mode='nearest')
         detail = self.refine(self.join_fine(torch.cat([fine, joined], 1)))
         camera = self.camera_out(self.camera(tokens).flatten(1)) * self.camera_scale
-        return Context(tokens, detail, images[:, -1], camera)
+        last = images[:, -1]
+        small = F.avg_pool2d(last, self.config.patch_px)
+        if self.shade is None:
+            shade = F.interpolate(small[:, :1] * 0, scale_factor=2)[:, 0]
+        else:
+            shade = self.shade(torch.cat([detail, small * 2 - 1], 1))[:, 0]
+        return Context(tokens, detail, last, camera, shade)

@@ -29,6 +29,9 @@ class Geometry:
     :param axes: L unit axes in the link's frame.
     :param point_links: P links.
     :param points: P points in their link's frame, m.
+    :param surface_links: S links, for drawing the arm.
+    :param surface_points: S points close together all over the surface, in their link's frame, m.
+    :param surface_normals: S unit normals there, in their link's frame.
     :param camera_position: in the base frame, m.
     :param camera_rotation: columns right, up, backward in the base frame, row-major 3x3.
     :param camera_fovy_rad: full vertical field of view.
@@ -41,6 +44,9 @@ class Geometry:
     axes: tuple[tuple[float, ...], ...]
     point_links: tuple[int, ...]
     points: tuple[tuple[float, ...], ...]
+    surface_links: tuple[int, ...]
+    surface_points: tuple[tuple[float, ...], ...]
+    surface_normals: tuple[tuple[float, ...], ...]
     camera_position: tuple[float, ...]
     camera_rotation: tuple[float, ...]
     camera_fovy_rad: float
@@ -56,6 +62,12 @@ class Geometry:
         if len(self.points) != len(self.point_links) or not self.points:
             raise ValueError(f'geometry: {len(self.points)} points on '
                              f'{len(self.point_links)} links')
+        if not len(self.surface_links) == len(self.surface_points) == len(self.surface_normals):
+            raise ValueError(f'geometry: {len(self.surface_points)} points of the surface and '
+                             f'{len(self.surface_normals)} normals on {len(self.surface_links)} '
+                             'links')
+        if not self.surface_points:
+            raise ValueError('geometry: surface_points is empty; give at least those of points')
 
 
 def geometry_from_dict(values: Mapping[str, Any]) -> Geometry:

@@ -13,22 +13,27 @@ residual latent, M ensemble, C h w feature maps.
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wm_ros.world_model.actions import ActionEncoder
 from wm_ros.world_model.arm import Arm
 from wm_ros.world_model.config import ModelConfig
-from wm_ros.world_model.decoder import Decoder, ResidualEncoder
+from wm_ros.world_model.decoder import Decoder, ResidualEncoder, SurfaceInput
 from wm_ros.world_model.dynamics import Dynamics
 from wm_ros.world_model.encoder import Context, Encoder
 from wm_ros.world_model.flow import Flow
 from wm_ros.world_model.hazard import LatentHead, Questions, ReachHead, happened_by
-from wm_ros.world_model.splat import GeometricSplat, LearnedSplat, warp
+from wm_ros.world_model.splat import GeometricSplat, LearnedSplat
+from wm_ros.world_model.surface import Newest, Surface, in_threads
 
-# Widths of a point of the arm on the fine grid and on the grid of tokens, in cells.
-_FINE_WIDTH, _COARSE_WIDTH = 0.6, 0.5
+# Width of a point of the arm on the grid of tokens, in cells.
+_POINT_WIDTH = 0.5
 _MATCH_DIM = 32
+# The mean error of joints begins at this, and is learned this much faster than weights are.
+_JOINT_UNIT_RAD, _ERROR_PACE = 0.01, 10.0
 
 
 class Consequence(NamedTuple):
@@ -39,6 +44,7 @@ class Consequence(NamedTuple):
     :param joints: predicted joint positions, float32 (B, H, J), rad.
     :param latents: float32 (B, H, N, D), for the decoder and the sampler.
     :param condition: of each step, float32 (B, H, D), for the decoder.
+    :param joint_error: how far off joints are on average, float32 (B, H, J), rad.
     :param questions: what the arm's points found on their way; None without geometry.
     """
 
@@ -46,6 +52,7 @@ class Consequence(NamedTuple):
     joints: Tensor
     latents: Tensor
     condition: Tensor
+    joint_error: Tensor
     questions: Questions | None = None
 
 
@@ -58,17 +65,22 @@ class WorldModel(nn.Module):
         self.encoder = Encoder(config)
         self.actions = ActionEncoder(config)
         self.reach: ReachHead | None = None
+        self.surface: Surface | None = None
         self.splat: nn.Module
         if config.geometry is not None:
             arm = Arm(config.geometry, aspect=config.image_width / config.image_height,
                       num_cameras=len(config.cameras))
             self.splat = GeometricSplat(arm)
             self.reach = ReachHead(config, arm)
+            self.surface = Surface(
+                config.geometry, height=config.image_height, width=config.image_width,
+                num_cameras=len(config.cameras))
         else:
             self.splat = LearnedSplat(config.dim, config.grid)
         self.dynamics = Dynamics(config)
         self.hazard = LatentHead(config)
         self.decoder = Decoder(config)
+        self.log_joint_error = nn.Parameter(torch.zeros(config.horizon, config.num_joints))
         if config.residual_dim:
             self.residual = ResidualEncoder(config)
             self.flow = Flow(config)
@@ -95,7 +107,12 @@ class WorldModel(nn.Module):
             # How well a hazard is foreseen must not bend where the joints are thought to be.
             questions = self.reach(context, positions, joints.detach())
             scores.append(questions.scores)
-        return Consequence(happened_by(scores), joints, latents, condition, questions)
+        return Consequence(happened_by(scores), joints, latents, condition,
+                           self.joint_error(joints), questions)
+
+    def joint_error(self, joints: Tensor) -> Tensor:
+        """Return how far off predicted joints are on average, float32 (B, H, J), rad."""
+        return (_JOINT_UNIT_RAD * (_ERROR_PACE * self.log_joint_error).exp()).expand_as(joints)
 
     def foresee(self, context: Context, positions: Tensor, velocities: Tensor, actions: Tensor
                 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,16 +142,46 @@ class WorldModel(nn.Module):
         :param residual: sampled, float32 (B, N, R); the mean frame is decoded if None.
         :returns: RGB float32 (B, 3, h, w) in [0, 1].
         """
+        surface = self.draw_surface(joints, self.look(before, context))
+        return self.compose(latents, condition, surface, context, residual)
+
+    def look(self, before: Tensor, context: Context, lamp: Tensor | None = None
+             ) -> Newest | None:
+        """
+        See where the arm is at the newest frame; None if its surface is not known.
+
+        :param before: measured there, float32 (B, J), rad.
+        :param lamp: see ``surface.Newest``, float32 (B, 3); found by the shadow if None.
+        """
+        if self.surface is None:
+            return None
+        arrays = [_array(part) for part in (before, context.camera)]
+        threads = torch.get_num_threads()
+        if lamp is None:
+            found = in_threads(
+                self.surface.find_lamp, *arrays, _array(context.shade), threads=threads)
+        else:
+            found = _array(lamp)
+        seen: Newest = in_threads(self.surface.newest, *arrays, found, threads=threads)
+        return seen
+
+    def draw_surface(self, joints: Tensor, newest: Newest | None) -> SurfaceInput | None:
+        """Draw the arm for ``compose``; None if its surface is not known. Not differentiable."""
+        if self.surface is None or newest is None:
+            return None
+        drawn = in_threads(
+            self.surface.draw, _array(joints), newest, threads=torch.get_num_threads())
+        return SurfaceInput(*(torch.from_numpy(part).to(joints.device) for part in drawn))
+
+    def compose(self, latents: Tensor, condition: Tensor, surface: SurfaceInput | None,
+                context: Context, residual: Tensor | None = None) -> Tensor:
+        """Decode one step for each context from the arm as drawn for it, see ``decode``."""
         if residual is None:
             residual = latents.new_zeros(*latents.shape[:2], self.config.residual_dim)
-        grid = self.config.detail_grid
-        if isinstance(self.splat, GeometricSplat):
-            maps, back = self.splat.draw(joints, before, context.camera, grid, width=_FINE_WIDTH,
-                                         coarser=2)
-            moved = warp(context.last, back, self.config.patch_px)
-        else:
-            maps, moved = self.splat(condition, grid), None
-        return self.decoder(latents, residual, maps, moved, context)
+        place = None
+        if surface is None:
+            place = self.splat(condition, self.config.detail_grid)
+        return self.decoder(latents, residual, place, surface, context)
 
     def _coarse_maps(self, condition: Tensor, joints: Tensor, context: Context) -> Tensor:
         """Return maps of all steps on the grid of tokens, float32 (B, H, N, channels)."""
@@ -142,12 +189,16 @@ class WorldModel(nn.Module):
         if isinstance(self.splat, GeometricSplat):
             maps = self.splat(
                 joints.flatten(0, 1), context.camera.repeat_interleave(horizon, 0),
-                self.config.grid, width=_COARSE_WIDTH)
+                self.config.grid, width=_POINT_WIDTH)
         else:
             maps = self.splat(condition.flatten(0, 1), self.config.grid)
         channels, rows, columns = maps.shape[1:]
         return maps.transpose(1, 3).transpose(1, 2).reshape(
             batch, horizon, rows * columns, channels)
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return np.asarray(tensor.detach().float().cpu().numpy(), np.float32)
 
 
 def rollout(model: WorldModel, images: Tensor, positions: Tensor, velocities: Tensor,

@@ -1,7 +1,7 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Feature maps of where the arm is, for the dynamics (coarse) and the decoder (fine).
+Feature maps of where the arm is, for the dynamics, and for the decoder of an unknown arm.
 
 Letters: B batch, J joints, P points, C channels, R rows and K columns of a grid, D channels of a
 condition.
@@ -39,28 +39,16 @@ class GeometricSplat(nn.Module):
         self.turn = nn.Linear(6, LOOK_DIM)
         self.height = nn.Sequential(nn.Linear(3, 16), nn.SiLU(), nn.Linear(16, SHADOW_DIM))
 
-    def forward(self, joints: Tensor, camera: Tensor, grid: tuple[int, int], *, width: float,
-                coarser: int = 1) -> Tensor:
+    def forward(self, joints: Tensor, camera: Tensor, grid: tuple[int, int], *, width: float
+                ) -> Tensor:
         """
-        Draw the maps, see ``draw``.
-
-        :returns: float32 (B, NUM_CHANNELS, R, K).
-        """
-        return self.draw(joints, None, camera, grid, width=width, coarser=coarser)[0]
-
-    def draw(self, joints: Tensor, before: Tensor | None, camera: Tensor, grid: tuple[int, int],
-             *, width: float, coarser: int = 1) -> tuple[Tensor, Tensor]:
-        """
-        Draw the maps, and where in an earlier picture each cell of the arm was.
+        Draw the maps.
 
         :param joints: float32 (B, J), rad.
-        :param before: the same at the earlier picture; no motion if None.
-        :param camera: turn of the camera, float32 (B, 3), rad.
+        :param camera: how far it is from its place, float32 (B, 6), see ``Arm.project``.
         :param grid: R, K.
         :param width: of a point, in cells.
-        :param coarser: how many cells share what is drawn below the arm, which is smooth.
-        :returns: maps float32 (B, NUM_CHANNELS, R, K), and the way from each cell back to its
-            earlier place, (x, y) as ``grid_sample`` counts, float32 (B, 2, R, K).
+        :returns: float32 (B, NUM_CHANNELS, R, K).
         """
         points, turns = self.arm.points(joints)
         place, depth = self.arm.project(points, camera)
@@ -73,30 +61,21 @@ class GeometricSplat(nn.Module):
         look = torch.tanh(self.look + self.turn(turns))
         there = 1 - torch.exp(-down.exp() @ across.exp().transpose(1, 2))
         seen = (front @ look).transpose(1, 2).reshape(-1, LOOK_DIM, *grid)
-        maps = torch.cat([seen * there[:, None], there[:, None],
-                          self._shadow(points, camera, grid, width, coarser)], 1)
-        if before is None:
-            return maps, torch.zeros_like(maps[:, :2])
-        came_from, _ = self.arm.project(self.arm.points(before)[0], camera)
-        back = front @ (came_from - place)
-        return maps, back.transpose(1, 2).reshape(-1, 2, *grid)
+        return torch.cat([seen * there[:, None], there[:, None],
+                          self._shadow(points, camera, grid, width)], 1)
 
-    def _shadow(self, points: Tensor, camera: Tensor, grid: tuple[int, int], width: float,
-                coarser: int) -> Tensor:
+    def _shadow(self, points: Tensor, camera: Tensor, grid: tuple[int, int], width: float
+                ) -> Tensor:
         """Draw what of the arm is above which place on the table, (B, SHADOW_DIM, R, K)."""
         below = points * points.new_tensor([1.0, 1.0, 0.0])
         foot, _ = self.arm.project(below, camera)
-        rows, columns = grid[0] // coarser, grid[1] // coarser
-        down, across = _distances(foot, (rows, columns), 1.5 * width / coarser)
+        down, across = _distances(foot, grid, 1.5 * width)
         z = points[..., 2:]
         height = self.height(torch.cat([10 * z, (-z / 0.05).exp(), (-z / 0.15).exp()], -1))
         # For each channel a product of two small tables, instead of one large one.
         cast = (down.exp()[:, None] * height.transpose(1, 2)[:, :, None]) @ (
             across.exp().transpose(1, 2)[:, None])
-        cast = torch.tanh(cast)
-        if coarser > 1:
-            cast = F.interpolate(cast, scale_factor=coarser, mode='nearest')
-        return cast
+        return torch.tanh(cast)
 
 
 def _distances(place: Tensor, grid: tuple[int, int], width: float) -> tuple[Tensor, Tensor]:
@@ -114,25 +93,6 @@ def _distances(place: Tensor, grid: tuple[int, int], width: float) -> tuple[Tens
     down = (row[:, None] - place[:, None, :, 1]) * (rows / 2 / width)
     across = (column[:, None] - place[:, None, :, 0]) * (columns / 2 / width)
     return -0.5 * down.square(), -0.5 * across.square()
-
-
-def warp(picture: Tensor, back: Tensor, scale: int) -> Tensor:
-    """
-    Return a picture whose pixels are taken from where they came from.
-
-    :param picture: float32 (B, C, h, w).
-    :param back: way to the earlier place, float32 (B, 2, R, K), made smooth between cells.
-    :param scale: edge of a cell, px.
-    """
-    height, width = picture.shape[-2:]
-    fine = F.interpolate(back, scale_factor=scale, mode='bilinear', align_corners=False)
-    device = picture.device
-    row = (torch.arange(height, device=device) + 0.5) * (2 / height) - 1
-    column = (torch.arange(width, device=device) + 0.5) * (2 / width) - 1
-    x = fine[:, 0] + column
-    y = fine[:, 1] + row[:, None]
-    return F.grid_sample(picture, torch.stack([x, y], -1), mode='bilinear',
-                         padding_mode='border', align_corners=False)
 
 
 class LearnedSplat(nn.Module):
