@@ -89,3 +89,7 @@ class FakeJudge:
         values = np.arange(1, c.horizon + 1, dtype=np.uint8)[:, None, None, None]
         height = c.image_height * len(c.cameras)
         return np.broadcast_to(values, (c.horizon, height, c.image_width, 3)).copy()
+
+    def frame(self, judgement, step):
+        """Give frame ``step`` of ``frames``."""
+        return self.frames(judgement)[step]

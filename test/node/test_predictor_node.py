@@ -107,7 +107,29 @@ def test_the_verdict_leaves_before_frames_are_drawn(bench, judge):
         bench.ask(message)
         assert len(predictions) == 0
     assert predictions.expect().chunk_id == message.chunk_id
-    assert judge.events[-2:] == ['judge', 'frames']
+    assert judge.events[-6:] == ['judge', *['frames'] * 5]
+
+
+def test_a_command_does_not_wait_for_pictures_of_the_one_before(bench, judge):
+    predictions = bench.harness.mailbox('wm_predictor/prediction', Prediction, qos.PREDICTION)
+    bench.harness.wait_matched()
+    bench.feed()
+    draw, nothing = judge.frame, threading.Event()
+
+    def slowly(*args):
+        nothing.wait(0.1)
+        return draw(*args)
+
+    judge.frame = slowly
+    first, second = bench.chunk(), bench.chunk()
+    bench.ask(first)
+    bench.ask(second)
+    # Both are drawn all the same, one after the other.
+    assert predictions.expect().chunk_id == first.chunk_id
+    assert predictions.expect().chunk_id == second.chunk_id
+    events = judge.events[judge.events.index('judge'):]
+    assert events.index('judge', 1) < 5
+    assert events.count('frames') == 10
 
 
 def test_no_frames_are_drawn_for_nobody(bench, judge):

@@ -69,6 +69,9 @@ class Engine(Protocol):
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
 
+    def decode_step(self, output: CheckOutput, step: int) -> NDArray[np.uint8]:
+        """Decode the mean frame of one step, counted from 0, RGB uint8 (h, w, 3)."""
+
     def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
                guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
         """

@@ -57,7 +57,8 @@ class GraphEngine(ABC):
         self.device = device
         self._config = checkpoint.config
         config = checkpoint.config
-        self._surface = None
+        self._surface: Surface | None = None
+        self._seen: tuple[Latents, Newest] | None = None
         if config.geometry is not None:
             self._surface = Surface(
                 config.geometry, height=config.image_height, width=config.image_width,
@@ -117,12 +118,18 @@ class GraphEngine(ABC):
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
+        return np.stack([self.decode_step(output, step)
+                         for step in range(len(_latents(output).latents))])
+
+    def decode_step(self, output: CheckOutput, step: int) -> NDArray[np.uint8]:
+        """Decode the mean frame of one step, counted from 0, RGB uint8 (h, w, 3)."""
         made = _latents(output)
         size = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
         nothing = self._to_own(np.zeros((1, *size), np.float32))
-        drawn = self._draw(made, self._look(made), 0.0)
-        return np.stack([self._frame(made, step, drawn, nothing)
-                         for step in range(len(made.latents))])
+        one = made._replace(**{
+            name: getattr(made, name)[step:step + 1]
+            for name in ('latents', 'condition', 'joints', 'joint_error')})
+        return self._frame(one, 0, self._draw(one, self._look(made), 0.0), nothing)
 
     def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
                guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
@@ -157,10 +164,13 @@ class GraphEngine(ABC):
         """See where the arm is at the newest frame; None if its geometry is not known."""
         if self._surface is None:
             return None
-        before, camera, shade = (
-            self._to_numpy(part) for part in (made.before, made.camera, made.shade))
-        lamp = self._surface.find_lamp(before, camera, shade)
-        return self._surface.newest(before, camera, lamp)
+        if self._seen is None or self._seen[0] is not made:
+            before, camera, shade = (
+                self._to_numpy(part) for part in (made.before, made.camera, made.shade))
+            lamp = self._surface.find_lamp(before, camera, shade)
+            # Kept for the other steps of the same check, as it costs as much as a frame.
+            self._seen = made, self._surface.newest(before, camera, lamp)
+        return self._seen[1]
 
     def _draw(self, made: Latents, newest: Newest | None, off: NDArray[np.float64] | float
               ) -> SurfaceMaps | None:

@@ -135,6 +135,16 @@ class Judge:
             raise EngineError('an invalid judgement has no frames')
         return self.engine.decode(judgement.output)
 
+    def frame(self, judgement: Judgement, step: int) -> NDArray[np.uint8]:
+        """
+        Decode what the camera would see at one step, counted from 0, RGB uint8 (h, w, 3).
+
+        :raises EngineError: if the judgement has no prediction.
+        """
+        if judgement.output is None:
+            raise EngineError('an invalid judgement has no frames')
+        return self.engine.decode_step(judgement.output, step)
+
     def close(self) -> None:
         """Free the engine."""
         self.engine.close()

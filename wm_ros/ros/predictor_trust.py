@@ -70,7 +70,7 @@ class SelfTrust:
         if self.monitor is None or pending is None:
             return
         was_alarmed, begin = self.monitor.is_alarmed, time.monotonic()
-        frame = judge.frames(pending.judgement)[self.monitor.step]
+        frame = judge.frame(pending.judgement, self.monitor.step)
         self.monitor.score(pending, frame, cost_s=time.monotonic() - begin)
         self._log_change(was_alarmed)
 

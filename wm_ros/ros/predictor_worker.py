@@ -13,7 +13,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,6 +37,15 @@ from wm_ros.ros.qos import HEARTBEAT_PERIOD_S
 
 _TURN_S, _LEAST_TURN_S = 0.02, 0.001
 _NO_DIGEST = bytes(16)
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """A judgement whose frames are decoded one by one, and those that are."""
+
+    judgement: Any
+    headers: Any
+    frames: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
 class Outputs(Protocol):
@@ -83,6 +92,9 @@ class PredictorWorker:
         self.observation_problem = ''
         self.latencies_ms: deque[float] = deque(maxlen=200)
         self._pending: msg.ActionChunk | None = None
+        # What is being drawn, and what will be after it: the newest judgement.
+        self._drawing: _Drawing | None = None
+        self._to_draw: _Drawing | None = None
         self._beat_at = 0.0
         self._is_active = False
         self._is_fresh = False
@@ -153,7 +165,8 @@ class PredictorWorker:
     def _turn_guarded(self) -> None:
         try:
             due_s = self._beat_at + HEARTBEAT_PERIOD_S - time.monotonic()
-            self._turn(self.mailbox.take(min(_TURN_S, max(_LEAST_TURN_S, due_s))))
+            wait_s = min(_TURN_S, max(_LEAST_TURN_S, due_s))
+            self._turn(self.mailbox.take(0.0 if self._drawing is not None else wait_s))
         except Exception as error:  # named guard: worker loop
             self._recover(error)
 
@@ -171,6 +184,8 @@ class PredictorWorker:
             self._check(mail)
         elif self._is_active:
             self._doubt(has_news=len(mail.images) > 0)
+        else:
+            self._drawing = self._to_draw = None
         self._beat()
 
     def _doubt(self, *, has_news: bool) -> None:
@@ -180,21 +195,38 @@ class PredictorWorker:
                 self.trust.see(self.intake.observe(self._now_ns()))
             except UnusableObservation:
                 self.trust.see(None)
-        if self.trust.has_due and not self.mailbox.queue:
-            self._beat(early_s=HEARTBEAT_PERIOD_S / 2)
+        if self.mailbox.queue:
+            return
+        self._beat(early_s=HEARTBEAT_PERIOD_S / 2)
+        if self.trust.has_due:
             self.trust.score_due(self.judge)
+        elif self._drawing is not None:
+            self._draw(self._drawing)
+
+    def _draw(self, drawing: _Drawing) -> None:
+        """
+        Decode one more frame, and publish them when all are there.
+
+        One in a turn: all of them take longer than the gate waits for a beat, and a command that
+        comes meanwhile must not wait for pictures of the one before.
+        """
+        drawing.frames.append(self.judge.frame(drawing.judgement, len(drawing.frames)))
+        if len(drawing.frames) == len(drawing.judgement.prediction.offsets_s):
+            self._drawing, self._to_draw = self._to_draw, None
+            self._beat()
+            self._outputs.publish_prediction(
+                drawing.judgement, drawing.headers, np.stack(drawing.frames))
 
     def _check(self, mail: Mail) -> None:
-        """Answer one chunk, then draw its consequence if anybody looks."""
+        """Answer one chunk, and have its consequence drawn afterwards if anybody looks."""
         self._pending = mail.chunk
         verdict, judgement, observation = self._decide(mail)
         self._answer(verdict)
         self.latencies_ms.append(1e3 * (time.monotonic() - mail.received_s))
         if judgement is not None and observation is not None and self._outputs.wants_prediction():
-            self._beat()
-            frames = self.judge.frames(judgement)
-            self._beat()
-            self._outputs.publish_prediction(judgement, self.intake.headers(observation), frames)
+            self._to_draw = _Drawing(judgement, self.intake.headers(observation))
+            if self._drawing is None:
+                self._drawing, self._to_draw = self._to_draw, None
 
     def _decide(self, mail: Mail) -> tuple[Verdict, Any, Observation | None]:
         message, begin = mail.chunk, time.monotonic()
@@ -261,6 +293,7 @@ class PredictorWorker:
             trace = ''.join(traceback.format_exception(error))
             self._logger.error(f'inference failed: {text}\n{trace}')
         self.problem = text
+        self._drawing = self._to_draw = None
         if self._pending is not None:
             message, self._pending = self._pending, None
             digest = bytes(message.digest)
