@@ -17,7 +17,7 @@ from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import SAMPLER_FILES, Checkpoint
 from wm_ros.inference.engine import CheckInput, CheckOutput, risk_from_logits
 from wm_ros.world_model.config import ModelConfig
-from wm_ros.world_model.surface import Newest, Surface, SurfaceMaps
+from wm_ros.world_model.surface import Newest, SurfaceMaps, make_surface
 
 
 class Latents(NamedTuple):
@@ -56,13 +56,8 @@ class GraphEngine(ABC):
     def __init__(self, checkpoint: Checkpoint, *, device: str) -> None:
         self.device = device
         self._config = checkpoint.config
-        config = checkpoint.config
-        self._surface: Surface | None = None
+        self._surface = make_surface(checkpoint.config)
         self._seen: tuple[Latents, Newest] | None = None
-        if config.geometry is not None:
-            self._surface = Surface(
-                config.geometry, height=config.image_height, width=config.image_width,
-                num_cameras=len(config.cameras))
         self._has_sampler = all(checkpoint.optional(name) for name in SAMPLER_FILES.values())
 
     @abstractmethod

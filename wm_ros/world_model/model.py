@@ -27,7 +27,7 @@ from wm_ros.world_model.encoder import Context, Encoder
 from wm_ros.world_model.flow import Flow
 from wm_ros.world_model.hazard import LatentHead, Questions, ReachHead, happened_by
 from wm_ros.world_model.splat import GeometricSplat, LearnedSplat
-from wm_ros.world_model.surface import Newest, Surface, in_threads
+from wm_ros.world_model.surface import Newest, in_threads, make_surface
 
 # Width of a point of the arm on the grid of tokens, in cells.
 _POINT_WIDTH = 0.5
@@ -65,16 +65,13 @@ class WorldModel(nn.Module):
         self.encoder = Encoder(config)
         self.actions = ActionEncoder(config)
         self.reach: ReachHead | None = None
-        self.surface: Surface | None = None
+        self.surface = make_surface(config)
         self.splat: nn.Module
         if config.geometry is not None:
             arm = Arm(config.geometry, aspect=config.image_width / config.image_height,
                       num_cameras=len(config.cameras))
             self.splat = GeometricSplat(arm)
             self.reach = ReachHead(config, arm)
-            self.surface = Surface(
-                config.geometry, height=config.image_height, width=config.image_width,
-                num_cameras=len(config.cameras))
         else:
             self.splat = LearnedSplat(config.dim, config.grid)
         self.dynamics = Dynamics(config)

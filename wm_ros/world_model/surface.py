@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.geometry import Geometry
 
 MAP_NAMES = ('coverage', 'normal_x', 'normal_y', 'normal_z', 'shown_before', 'shadow',
@@ -286,6 +287,14 @@ class Surface:
         """Return where the arm takes the lamp's light from the table, in [0, 1]."""
         foot, _ = self._project(shadow_of(points, lamp), camera)
         return self._coverage(foot)
+
+
+def make_surface(config: ModelConfig) -> Surface | None:
+    """Return the surface that a model draws; None if the arm's geometry is not known."""
+    if config.geometry is None:
+        return None
+    return Surface(config.geometry, height=config.image_height, width=config.image_width,
+                   num_cameras=len(config.cameras))
 
 
 def in_threads(function: Callable[..., Any], *arguments: Any, threads: int) -> Any:
