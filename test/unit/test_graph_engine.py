@@ -110,3 +110,31 @@ def test_what_cannot_be_sampled_is_refused(engines, tmp_path):
 def test_a_tiny_checkpoint_of_the_other_tests_has_a_sampler(tmp_path):
     write_tiny_checkpoint(tmp_path / 'tiny')
     assert (tmp_path / 'tiny' / 'flow.onnx').is_file()
+
+
+def test_fewer_steps_give_the_first_steps_of_more(engines):
+    inputs = make_input(3)
+    for engine in engines:
+        whole = engine.check(inputs)
+        short = engine.check(dataclasses.replace(inputs, actions=inputs.actions[:2]))
+        for name in ('risk', 'uncertainty', 'joint_positions'):
+            one, two = getattr(short, name), getattr(whole, name)
+            assert len(one) == 2
+            np.testing.assert_allclose(one, two[:2], atol=2e-6)
+        frames = engine.decode(short).astype(int)
+        assert frames.shape == (2, 32, 48, 3)
+        np.testing.assert_allclose(frames, engine.decode(whole)[:2], atol=1)
+        futures = engine.sample(short, num_futures=1, guidance=2.0)
+        assert futures.shape == (1, 2, 32, 48, 3)
+
+
+@pytest.mark.parametrize(('steps', 'text'), [
+    ([], 'at least 1'), ([0], '0 steps'), ([6], '6 steps; the model looks 1 to 5'),
+    ([3, 4], r'\[3, 4\]')])
+def test_chunks_that_do_not_fit_are_refused(engines, steps, text):
+    inputs = make_input(4)
+    longer = np.concatenate([inputs.actions] * 2)
+    for engine in engines:
+        with pytest.raises(ValueError, match=text):
+            engine.check_batch([dataclasses.replace(inputs, actions=longer[:count])
+                                for count in steps])

@@ -25,7 +25,8 @@ class CheckInput:
         other in the order of ``ModelConfig.cameras``.
     :param joint_positions: float32 (J,), rad.
     :param joint_velocities: float32 (J,), rad/s.
-    :param actions: joint targets at the end of each step, float32 (H, J), rad.
+    :param actions: joint targets at the end of each step, float32 (H, J), rad; H may be anything
+        from 1 to ``ModelConfig.horizon``. What is predicted for a step is the same for any H.
     """
 
     images: NDArray[np.uint8]
@@ -64,7 +65,12 @@ class Engine(Protocol):
         """Predict one chunk. Raise EngineError if the engine broke."""
 
     def check_batch(self, inputs: list[CheckInput]) -> list[CheckOutput]:
-        """Predict several chunks in one pass."""
+        """
+        Predict several chunks in one pass; of images that they share the encoder runs once.
+
+        :param inputs: candidates, all with the same number of steps.
+        :raises ValueError: if there is none, or their steps differ or are not the model's.
+        """
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""

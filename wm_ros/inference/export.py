@@ -20,7 +20,7 @@ _OUTPUTS = {'encode': ('tokens', 'detail', 'last', 'camera', 'shade'),
 
 
 def export_graphs(model: WorldModel, directory: Path) -> None:
-    """Write each graph of the model as an ONNX file with a free batch size."""
+    """Write each graph as an ONNX file with a free batch size and number of steps."""
     model.eval()
     samples = sample_inputs(model.config)
     files = {**GRAPH_FILES, **SAMPLER_FILES}
@@ -32,6 +32,10 @@ def _export(graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...
             ) -> None:
     scratch = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     axes = {name: {0: 'batch'} for name in (*inputs, *outputs)}
+    if 'actions' in inputs:
+        # No step depends on a later one, so that a chunk may be looked at for fewer steps.
+        for name in ('actions', *outputs):
+            axes[name][1] = 'steps'
     try:
         with warnings.catch_warnings():
             # The tracing exporter is deprecated in favour of one that needs two more packages.

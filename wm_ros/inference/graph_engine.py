@@ -92,6 +92,7 @@ class GraphEngine(ABC):
 
     def check_batch(self, inputs: list[CheckInput]) -> list[CheckOutput]:
         """Predict several chunks in one pass; what they share of the observation is seen once."""
+        check_steps([len(item.actions) for item in inputs], self._config.horizon)
         first, count = inputs[0].images, len(inputs)
         if all(item.images is first for item in inputs):
             context = [self._repeat(part, count) for part in self._encode(first[None])]
@@ -138,7 +139,8 @@ class GraphEngine(ABC):
         made = _latents(output)
         without = None
         if guidance != 1:
-            without = self._run('without_action', {'tokens': made.tokens})[0][0]
+            without = self._run('without_action', {'tokens': made.tokens})[0][0][
+                :len(made.latents)]
         shape = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
         rng = np.random.default_rng(seed)
         newest, futures = self._look(made), []
@@ -213,6 +215,22 @@ def blank_input(config: ModelConfig) -> CheckInput:
     images = np.full((config.context_len, config.picture_height, config.image_width, 3), 128,
                      np.uint8)
     return CheckInput(images, mean, np.zeros_like(mean), np.tile(mean, (config.horizon, 1)))
+
+
+def check_steps(steps: list[int], horizon: int) -> None:
+    """
+    Refuse a batch that the model cannot look at in one pass.
+
+    :param steps: of each chunk.
+    :raises ValueError: naming the number that is wrong and what is allowed.
+    """
+    if not steps:
+        raise ValueError('no chunks to check: give at least 1 candidate')
+    if len(set(steps)) > 1:
+        raise ValueError(f'chunks of one batch have {steps} steps; give all the same number')
+    if not 1 <= steps[0] <= horizon:
+        raise ValueError(f'chunks have {steps[0]} steps; the model looks 1 to {horizon} steps '
+                         'ahead')
 
 
 def _latents(output: CheckOutput) -> Latents:

@@ -61,9 +61,11 @@ class ActionEncoder(nn.Module):
         state = torch.cat([(positions - self.joint_mean) / self.joint_std,
                            velocities / self.velocity_std], dim=-1)
         sequence = torch.cat([
-            self.state(state)[:, None], self.action(torch.cat(features, -1))], dim=1) + self.time
+            self.state(state)[:, None], self.action(torch.cat(features, -1))], dim=1)
+        length = sequence.shape[1]
+        sequence = sequence + self.time[:length]
         for block in self.blocks:
-            sequence = block(sequence, self.causal)
+            sequence = block(sequence, self.causal[:length, :length])
         condition = self.norm(sequence)
         # Servos follow their targets closely: what has to be learned is how far they lag.
         return condition, actions + self.joints(condition[:, 1:]) * self.joint_std

@@ -41,7 +41,9 @@ class Dynamics(nn.Module):
         :returns: float32 (B, H, N, D).
         """
         steps = tokens[:, None] + self.place(maps)
-        sequence = torch.cat([tokens[:, None], steps], dim=1) + self.time
+        sequence = torch.cat([tokens[:, None], steps], dim=1)
+        length = sequence.shape[1]
+        sequence = sequence + self.time[:length]
         for block in self.blocks:
-            sequence = block(sequence, condition, self.causal)
+            sequence = block(sequence, condition, self.causal[:length, :length])
         return sequence[:, 1:]

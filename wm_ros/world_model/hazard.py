@@ -166,8 +166,7 @@ def happened_by(scores: list[Tensor]) -> Tensor:
     for other in scores[1:]:
         high, low = torch.maximum(total, other), torch.minimum(total, other)
         total = high + torch.log1p((low - high).exp())
-    steps = [total[:, 0]]
-    for step in range(1, total.shape[1]):
-        # Written as a growing maximum that every exporter knows.
-        steps.append(torch.maximum(steps[-1], total[:, step]))
-    return torch.stack(steps, 1)
+    # A growing maximum, written so that every exporter knows it for any number of steps.
+    step = torch.arange(total.shape[1], device=total.device)
+    is_later = step[None, :] > step[:, None]
+    return total[:, None].masked_fill(is_later[:, :, None], -torch.inf).amax(2)

@@ -95,7 +95,8 @@ class WorldModel(nn.Module):
 
         :param positions: measured joints, float32 (B, J), rad.
         :param velocities: measured joints, float32 (B, J), rad/s.
-        :param actions: joint targets, float32 (B, H, J), rad.
+        :param actions: joint targets, float32 (B, H, J), rad; any H up to the config's horizon,
+            as no step depends on a later one.
         """
         latents, condition, joints = self.foresee(context, positions, velocities, actions)
         scores = [self.hazard(latents, condition)]
@@ -109,7 +110,8 @@ class WorldModel(nn.Module):
 
     def joint_error(self, joints: Tensor) -> Tensor:
         """Return how far off predicted joints are on average, float32 (B, H, J), rad."""
-        return (_JOINT_UNIT_RAD * (_ERROR_PACE * self.log_joint_error).exp()).expand_as(joints)
+        spread = self.log_joint_error[:joints.shape[1]]
+        return (_JOINT_UNIT_RAD * (_ERROR_PACE * spread).exp()).expand_as(joints)
 
     def foresee(self, context: Context, positions: Tensor, velocities: Tensor, actions: Tensor
                 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -184,9 +186,9 @@ class WorldModel(nn.Module):
         """Return maps of all steps on the grid of tokens, float32 (B, H, N, channels)."""
         batch, horizon, _ = joints.shape
         if isinstance(self.splat, GeometricSplat):
-            maps = self.splat(
-                joints.flatten(0, 1), context.camera.repeat_interleave(horizon, 0),
-                self.config.grid, width=_POINT_WIDTH)
+            camera = context.camera[:, None].expand(-1, horizon, -1)
+            maps = self.splat(joints.flatten(0, 1), camera.flatten(0, 1), self.config.grid,
+                              width=_POINT_WIDTH)
         else:
             maps = self.splat(condition.flatten(0, 1), self.config.grid)
         channels, rows, columns = maps.shape[1:]
