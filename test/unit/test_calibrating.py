@@ -73,6 +73,12 @@ def test_each_episode_gets_one_score_of_each_class(engine, paths):
     bright = 40 / 255
     assert scores.hazard == pytest.approx([bright, np.nan, np.nan], abs=0.01, nan_ok=True)
     assert scores.safe == pytest.approx([np.nan, bright, np.nan], abs=0.01, nan_ok=True)
+    # The same window step by step, and that the hazard came with the third step, at 0.8 s.
+    assert scores.by_step.hazard[0] == pytest.approx([bright] * 5, abs=0.01)
+    assert scores.by_step.safe[1] == pytest.approx([bright] * 5, abs=0.01)
+    assert np.isnan(scores.by_step.hazard[1:]).all()
+    assert scores.by_step.happened[0].sum() in (2, 3)
+    assert not scores.by_step.happened[1:].any()
     # It moves from frame 6 on, and touches between frames 7 and 8.
     assert round(scores.moving_hazard[0] * 25.5) in (6, 7)
     assert round(scores.moving_safe[1] * 25.5) >= 6

@@ -197,10 +197,10 @@ def test_a_promise_of_nothing_is_refused(changes):
 def test_json_form_round_trips_and_refuses_other_versions():
     calibration = make_calibration()
     values = calibration_to_dict(calibration)
-    assert values['version'] == 3
+    assert values['version'] == 4
     assert calibration_from_dict(values) == calibration
-    for version in (4, None, True, '1', [1]):
-        with pytest.raises(CalibrationError, match=r'this program reads 1 to 3'):
+    for version in (5, None, True, '1', [1]):
+        with pytest.raises(CalibrationError, match=r'this program reads 1 to 4'):
             calibration_from_dict({**values, 'version': version})
     with pytest.raises(CalibrationError, match='keys .*lower'):
         calibration_from_dict({'version': 2})

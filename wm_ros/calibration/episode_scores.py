@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_ros.calibration.shorter import StepRisks
 from wm_ros.errors import CalibrationError
 
 
@@ -27,6 +28,8 @@ class EpisodeScores:
     :param hazard_doubt: spread of the ensemble at the riskiest step of ``hazard``'s window; None
         if nobody asked.
     :param safe_doubt: the same of ``safe``.
+    :param by_step: the risks of ``hazard``'s and ``safe``'s windows step by step; None if nobody
+        asked.
     :param kind: of the hazard that ``hazard`` is about, '' where there is none.
     """
 
@@ -38,6 +41,7 @@ class EpisodeScores:
     kind: tuple[str, ...]
     hazard_doubt: NDArray[np.float64] | None = None
     safe_doubt: NDArray[np.float64] | None = None
+    by_step: StepRisks | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different length and risks that are none."""

@@ -13,7 +13,7 @@ that they are not exchangeable, that is, that the calibration does not cover the
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from wm_ros.calibration.binomial import clopper_pearson, likely_count, likely_errors
 from wm_ros.calibration.conformal import miss_rank, veto_rank
 from wm_ros.calibration.episode_scores import EpisodeScores, present
+from wm_ros.calibration.shorter import StepRisks
 from wm_ros.calibration.thresholds import CONFORMAL, Calibration
 
 
@@ -74,6 +75,8 @@ class Fresh:
     :param moving_false_veto: safe windows in mid-motion that were vetoed; no promise.
     :param late: hazards not announced while there was time to stop; no promise.
     :param miss_by_kind: ``miss`` by kind of hazard; no promise.
+    :param shorter: misses and false vetoes by how many steps were looked at, where there are
+        thresholds for fewer than all.
     """
 
     miss: Rate
@@ -83,6 +86,7 @@ class Fresh:
     moving_false_veto: Rate
     late: Rate
     miss_by_kind: dict[str, Rate]
+    shorter: dict[int, tuple[Rate, Rate]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -90,7 +94,9 @@ class Fresh:
             name: getattr(self, name).to_dict() for name in
             ('miss', 'false_veto', 'abstain', 'moving_miss', 'moving_false_veto', 'late')}
         return {**found, 'miss_by_kind': {
-            kind: rate.to_dict() for kind, rate in self.miss_by_kind.items()}}
+            kind: rate.to_dict() for kind, rate in self.miss_by_kind.items()}, 'shorter': {
+            str(steps): {'miss': miss.to_dict(), 'false_veto': false_veto.to_dict()}
+            for steps, (miss, false_veto) in self.shorter.items()}}
 
 
 def measure(calibration: Calibration, scores: EpisodeScores) -> Fresh:
@@ -110,7 +116,27 @@ def measure(calibration: Calibration, scores: EpisodeScores) -> Fresh:
         late=_rate(scores.timely < lower, scores.timely),
         miss_by_kind={
             kind: _rate(scores.hazard[kinds == kind] < lower, scores.hazard[kinds == kind])
-            for kind in sorted(set(scores.kind) - {''})})
+            for kind in sorted(set(scores.kind) - {''})},
+        shorter=_shorter(calibration, scores.by_step))
+
+
+def _shorter(calibration: Calibration, risks: StepRisks | None) -> dict[int, tuple[Rate, Rate]]:
+    """
+    Count what the thresholds for fewer steps did.
+
+    Their limits are those of a proven bound: how many hazards each of them was chosen on is not
+    stored.
+    """
+    found: dict[int, tuple[Rate, Rate]] = {}
+    if risks is None:
+        return found
+    for steps, pair in enumerate(calibration.shorter, 1):
+        if pair is not None:
+            hazard, safe = risks.of(steps)
+            found[steps] = (
+                _rate(hazard < pair.lower, hazard, calibration.alpha_miss),
+                _rate(safe >= pair.upper, safe, calibration.alpha_veto))
+    return found
 
 
 def _ranks(calibration: Calibration) -> tuple[int, int]:

@@ -11,8 +11,8 @@ and a veto that changes what the policy does next all weaken it. docs/calibratio
 import datetime
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,14 @@ from wm_ros.errors import CalibrationError
 CONFORMAL = 'conformal'
 LEARN_THEN_TEST = 'learn_then_test'
 METHODS = (CONFORMAL, LEARN_THEN_TEST)
-VERSION = 3
+VERSION = 4
+
+
+class Pair(NamedTuple):
+    """OK below ``lower``, VETO from ``upper``."""
+
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +73,8 @@ class Calibration:
     :param uncertainty_spearman: rank correlation of spread and error that was found.
     :param uncertainty_ause: area under its sparsification error curve.
     :param uncertainty_ause_chance: the area of an uncertainty that knows nothing.
+    :param shorter: thresholds for a chunk of which the first 1, 2, ... steps alone were looked
+        at, up to one less than the horizon; None where too few hazards come so early.
     """
 
     lower: float
@@ -90,12 +99,14 @@ class Calibration:
     uncertainty_spearman: float | None = None
     uncertainty_ause: float | None = None
     uncertainty_ause_chance: float | None = None
+    shorter: tuple[Pair | None, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse thresholds that would let everything or nothing through by mistake."""
-        if not 0 <= self.lower <= self.upper <= 1:
-            raise CalibrationError(f'thresholds lower = {self.lower}, upper = {self.upper} must '
-                                   'satisfy 0 <= lower <= upper <= 1')
+        for lower, upper in ((self.lower, self.upper), *(pair for pair in self.shorter if pair)):
+            if not 0 <= lower <= upper <= 1:
+                raise CalibrationError(f'thresholds lower = {lower}, upper = {upper} must '
+                                       'satisfy 0 <= lower <= upper <= 1')
         if self.method not in METHODS:
             raise CalibrationError(f'method = {self.method!r} must be one of {METHODS}')
 
@@ -111,18 +122,35 @@ class Calibration:
             return Decision.ABSTAIN if self.is_doubted(uncertainty) else Decision.OK
         return Decision.VETO if risk >= self.upper else Decision.ABSTAIN
 
+    def of_steps(self, steps: int) -> 'Calibration':
+        """
+        Return the thresholds for a chunk of which so many steps were looked at.
+
+        :param steps: fewer than the horizon.
+        :raises CalibrationError: if nothing was calibrated for so few steps, saying what to do.
+        """
+        pair = self.shorter[steps - 1] if 1 <= steps <= len(self.shorter) else None
+        if pair is None:
+            known = [number for number, pair in enumerate(self.shorter, 1) if pair]
+            raise CalibrationError(
+                f'no thresholds for {steps} steps, only for {known} and the whole horizon; choose '
+                "one of those, or run 'wm-ros calibrate' on more episodes")
+        return replace(self, lower=pair.lower, upper=pair.upper, shorter=())
+
     def is_doubted(self, uncertainty: float) -> bool:
         """Tell whether the ensemble disagrees too much for its risk to be believed."""
         return self.uncertainty_limit is not None and uncertainty > self.uncertainty_limit
 
 
 # Version 1 knew the two conformal thresholds alone. A checkpoint that carries one still loads,
-# with nothing proven. Version 2 knew nothing of the uncertainty.
+# with nothing proven. Version 2 knew nothing of the uncertainty, version 3 nothing of chunks that
+# are looked at for fewer steps.
 _OF_UNCERTAINTY = {'uncertainty_limit', 'alpha_abstain', 'uncertainty_spearman',
                    'uncertainty_ause', 'uncertainty_ause_chance'}
 _KEYS = {
     1: {item.name for item in fields(Calibration) if item.default is MISSING},
-    2: {item.name for item in fields(Calibration)} - _OF_UNCERTAINTY,
+    2: {item.name for item in fields(Calibration)} - _OF_UNCERTAINTY - {'shorter'},
+    3: {item.name for item in fields(Calibration)} - {'shorter'},
     VERSION: {item.name for item in fields(Calibration)},
 }
 
@@ -223,7 +251,7 @@ def one_threshold(lower: float, upper: float) -> tuple[float, float]:
 
 
 def _proofs(hazard_scores: NDArray[np.floating], safe_scores: NDArray[np.floating],
-            promise: Promise) -> dict[str, float | None]:
+            promise: Promise) -> dict[str, Any]:
     """Return what holds with confidence, by the names of the calibration's fields."""
     if promise.confidence is None:
         return {}
@@ -273,4 +301,10 @@ def calibration_from_dict(values: Mapping[str, Any]) -> Calibration:
     if wrong:
         raise CalibrationError(f'calibration of version {version} has missing or unknown keys '
                                f'{wrong}; calibrate the checkpoint again')
-    return Calibration(**content)
+    try:
+        shorter = tuple(pair if pair is None else Pair(*pair)
+                        for pair in content.pop('shorter', ()))
+    except TypeError as error:
+        raise CalibrationError(f'calibration: shorter is no list of pairs ({error}); calibrate '
+                               'the checkpoint again') from error
+    return Calibration(**content, shorter=shorter)

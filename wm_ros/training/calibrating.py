@@ -10,6 +10,7 @@ from pathlib import Path
 from wm_ros.calibration.coverage import Coverage, coverage, refusal
 from wm_ros.calibration.episode_scores import present
 from wm_ros.calibration.fresh import Fresh, measure
+from wm_ros.calibration.shorter import shorter_thresholds
 from wm_ros.calibration.thresholds import (
     Calibration,
     Promise,
@@ -65,6 +66,8 @@ def calibrate_checkpoint(checkpoint_path: Path, paths: list[Path], promise: Prom
         weights_sha256=file_sha256(checkpoint.directory / WEIGHTS_FILE),
         data_sha256=dataset_sha256(paths))
     result = replace(result, **doubt_limit(scores, result, promise.alpha_abstain))
+    if scores.by_step is not None:
+        result = replace(result, shorter=shorter_thresholds(scores.by_step, promise))
     write_json(checkpoint.directory / CALIBRATION_FILE, calibration_to_dict(result))
     write_manifest(checkpoint.directory)
     return result

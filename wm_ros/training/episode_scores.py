@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wm_ros.calibration.episode_scores import EpisodeScores
 from wm_ros.calibration.risk_control import timely_scores
+from wm_ros.calibration.shorter import StepRisks
 from wm_ros.data.episode import read_episode
 from wm_ros.data.windows import Windows, iterate_windows
 from wm_ros.inference.checkpoint import Checkpoint
@@ -40,21 +41,29 @@ def score_episodes(checkpoint: Checkpoint, paths: list[Path], *, engine: str, nu
     runner = make_engine(engine, checkpoint, num_threads=num_threads)
     columns = {name: np.full(len(paths), np.nan) for name in (*_CLASSES, *_DOUBTS, 'timely')}
     kinds = [''] * len(paths)
+    shape = len(paths), checkpoint.config.horizon
+    by_step = StepRisks(hazard=np.full(shape, np.nan), safe=np.full(shape, np.nan),
+                        happened=np.zeros(shape, np.bool_))
 
     try:
         found = iterate_windows(paths, checkpoint.config, threads=num_threads)
         for number, windows in enumerate(found):
             picks = pick_windows(windows, checkpoint.config.step_s, seed=number,
                                  with_motion=stop_s is not None)
-            for name, value in _score(runner, windows, picks, stop_s).items():
+            found_scores, steps = _score(runner, windows, picks, stop_s)
+            for name, value in found_scores.items():
                 columns[name][number] = value
+            for name, row in steps.items():
+                getattr(by_step, name)[number] = row
             if picks['hazard'].size:
+                happened = windows.hazard_by_step(checkpoint.config.step_s)
+                by_step.happened[number] = happened[picks['hazard'][0]]
                 mask = int(windows.hazard_kind[picks['hazard'][0]])
                 kinds[number] = kind_name(mask, read_episode(paths[number]).hazard_kinds)
             on_progress(number + 1)
     finally:
         runner.close()
-    return EpisodeScores(**columns, kind=tuple(kinds))
+    return EpisodeScores(**columns, kind=tuple(kinds), by_step=by_step)
 
 
 def pick_windows(windows: Windows, step_s: float, *, seed: int, with_motion: bool
@@ -85,10 +94,11 @@ def kind_name(mask: int, names: tuple[str, ...]) -> str:
 
 
 def _score(runner: Engine, windows: Windows, picks: dict[str, NDArray[np.int64]],
-           stop_s: float | None) -> dict[str, float]:
+           stop_s: float | None) -> tuple[dict[str, float], dict[str, NDArray[np.float32]]]:
+    """Return the scores by name, and the risks step by step of hazard and safe."""
     index = np.unique(np.concatenate(list(picks.values())))
     if not index.size:
-        return {}
+        return {}, {}
     risks, spreads, _ = score_windows(runner, windows, index)
     worst = risks.argmax(1)[:, None]
     risk, doubt = (np.take_along_axis(part, worst, 1)[:, 0].astype(np.float64)
@@ -106,4 +116,6 @@ def _score(runner: Engine, windows: Windows, picks: dict[str, NDArray[np.int64]]
                                   stop_s=stop_s)
         if timely.size:
             scores['timely'] = float(timely[0])
-    return scores
+    rows = dict(zip(index.tolist(), risks, strict=True))
+    steps = {name: rows[int(picks[name][0])] for name in ('hazard', 'safe') if picks[name].size}
+    return scores, steps

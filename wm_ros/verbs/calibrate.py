@@ -102,6 +102,8 @@ def _choose(arguments: argparse.Namespace, checkpoint: Path) -> None:
     table = Table('figure', 'value', title='calibration')
     for item in fields(result):
         value = getattr(result, item.name)
+        if item.name == 'shorter':
+            continue
         table.add_row(item.name, f'{value:.4f}' if isinstance(value, float) else str(value))
     console.print(table)
     for line in _statements(result):
@@ -159,7 +161,17 @@ def _statements(result: 'Calibration') -> list[str]:
     else:
         lines.append(f'{sure} both promises hold together with OK below '
                      f'{result.ltt_both_lower:.4f} and VETO from {result.ltt_both_upper:.4f}.')
-    return [*lines, _uncertainty_statement(result)]
+    return [*lines, _uncertainty_statement(result), _shorter_statement(result)]
+
+
+def _shorter_statement(result: 'Calibration') -> str:
+    """Say for how few steps a chunk may be looked at when time is short."""
+    found = [f'{steps}: {pair.lower:.4f} to {pair.upper:.4f}'
+             for steps, pair in enumerate(result.shorter, 1) if pair]
+    if not found:
+        return 'Too few hazards come early: there are thresholds for the whole horizon only.'
+    return ('Thresholds where time is short and only the first steps are looked at, with the '
+            f"same promises: {', '.join(found)}.")
 
 
 def _uncertainty_statement(result: 'Calibration') -> str:
@@ -286,6 +298,9 @@ def _print_fresh(fresh: 'Fresh', is_fresh: bool) -> None:
              'abstained': fresh.abstain, 'missed in mid-motion': fresh.moving_miss,
              'false vetoes in mid-motion': fresh.moving_false_veto, 'late warnings': fresh.late}
     rates |= {f'missed, kind {kind}': rate for kind, rate in fresh.miss_by_kind.items()}
+    for steps, (miss, false_veto) in fresh.shorter.items():
+        rates |= {f'missed within {steps} steps': miss,
+                  f'false vetoes, {steps} steps': false_veto}
     for name, rate in rates.items():
         promised = rate.promise is not None and is_fresh
         table.add_row(
