@@ -159,6 +159,19 @@ def test_altered_missing_and_foreign_files_are_named(tmp_path):
         load_checkpoint(tmp_path)
 
 
+def test_graphs_of_another_version_are_refused(tmp_path):
+    write_tiny_checkpoint(tmp_path)
+    manifest = json.loads((tmp_path / 'manifest.json').read_text())
+    for version in (1, 3, '2'):
+        (tmp_path / 'manifest.json').write_text(json.dumps({**manifest, 'graphs': version}))
+        with pytest.raises(CheckpointError, match=rf'graphs are version {version!r}.*wm-ros'):
+            load_checkpoint(tmp_path)
+    del manifest['graphs']
+    (tmp_path / 'manifest.json').write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match='graphs are version 1, this program runs 2'):
+        load_checkpoint(tmp_path)
+
+
 def test_thresholds_of_other_weights_are_refused(tmp_path):
     from wm_ros.inference.checkpoint import write_json, write_manifest
     write_tiny_checkpoint(tmp_path)

@@ -112,6 +112,77 @@ def test_a_tiny_checkpoint_of_the_other_tests_has_a_sampler(tmp_path):
     assert (tmp_path / 'tiny' / 'flow.onnx').is_file()
 
 
+class Counting:
+    """Notes which graphs an engine runs."""
+
+    def __init__(self, engine, monkeypatch):
+        self.graphs = []
+        run = engine._run
+
+        def noted(graph, inputs):
+            self.graphs.append(graph)
+            return run(graph, inputs)
+
+        monkeypatch.setattr(engine, '_run', noted)
+
+
+def test_candidates_of_one_observation_share_the_encoder(engines, monkeypatch):
+    """Nine chunks of two observations: more than one part, in any order of observations."""
+    first, second = make_input(5), make_input(6)
+    rng = np.random.default_rng(7)
+    chunks = [dataclasses.replace(
+        second if number % 3 == 1 else first, actions=rng.normal(size=(5, 3)).astype(np.float32))
+        for number in range(9)]
+    for engine in engines:
+        singles = [engine.check(chunk) for chunk in chunks]
+        with monkeypatch.context() as patch:
+            noted = Counting(engine, patch)
+            together = engine.check_batch(chunks)
+            assert noted.graphs == ['encode', 'predict']
+        for one, two in zip(singles, together, strict=True):
+            for name in ('risk', 'uncertainty', 'joint_positions'):
+                np.testing.assert_allclose(getattr(one, name), getattr(two, name), atol=2e-6)
+        np.testing.assert_allclose(engine.decode(together[4]).astype(int),
+                                   engine.decode(singles[4]), atol=1)
+
+
+def test_the_observation_of_the_check_before_is_not_encoded_again(engines, monkeypatch):
+    inputs = make_input(8)
+    for engine in engines:
+        engine.check(make_input(9))
+        before = engine.check(inputs).risk
+        with monkeypatch.context() as patch:
+            noted = Counting(engine, patch)
+            other = dataclasses.replace(inputs, actions=inputs.actions + 1)
+            assert not np.array_equal(engine.check(other).risk, before)
+            assert noted.graphs == ['predict']
+            same = dataclasses.replace(inputs, images=inputs.images.copy())
+            np.testing.assert_array_equal(engine.check(same).risk, before)
+            assert noted.graphs == ['predict', 'encode', 'predict']
+
+
+def test_many_chunks_over_several_threads_are_those_of_one(checkpoint, engines):
+    inputs = make_input(10)
+    chunks = [dataclasses.replace(inputs, actions=inputs.actions * scale)
+              for scale in np.linspace(0.5, 1.5, 11, dtype=np.float32)]
+    threaded = make_engine('onnxruntime', checkpoint, num_threads=3)
+    try:
+        for one, two in zip(engines[0].check_batch(chunks), threaded.check_batch(chunks),
+                            strict=True):
+            np.testing.assert_allclose(one.risk, two.risk, atol=2e-6)
+    finally:
+        threaded.close()
+
+
+def test_shadows_are_looked_for_only_when_frames_are_drawn(checkpoint, engines, monkeypatch):
+    for engine in engines:
+        noted = Counting(engine, monkeypatch)
+        output = engine.check(make_input(11))
+        assert 'shade' not in noted.graphs
+        engine.decode(output)
+        assert noted.graphs.count('shade') == (checkpoint.config.geometry is not None)
+
+
 def test_fewer_steps_give_the_first_steps_of_more(engines):
     inputs = make_input(3)
     for engine in engines:

@@ -30,9 +30,13 @@ SELF_TEST_FILE = 'self_test.safetensors'
 MANIFEST_FILE = 'manifest.json'
 MODEL_CARD_FILE = 'README.md'
 GRAPH_FILES = {'encode': 'encode.onnx', 'predict': 'predict.onnx', 'decode': 'decode.onnx'}
+# Only a model that knows the arm's geometry has this.
+GEOMETRY_FILES = {'shade': 'shade.onnx'}
 # Only a model with a sampler has these.
 SAMPLER_FILES = {'flow': 'flow.onnx', 'without_action': 'without_action.onnx'}
 DEFAULT_NAME = 'so101_tiny'
+# Of the graphs' inputs and outputs. 1: each chunk with its own context, shadows with the encoder.
+GRAPHS_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Checkpoint:
 
     def graph(self, name: str) -> Path:
         """Return the file of an exported graph."""
-        return self.directory / {**GRAPH_FILES, **SAMPLER_FILES}[name]
+        return self.directory / {**GRAPH_FILES, **GEOMETRY_FILES, **SAMPLER_FILES}[name]
 
     def optional(self, name: str) -> Path | None:
         """Return a file that a checkpoint may lack; None if the manifest does not list it."""
@@ -108,6 +112,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if name not in manifest.get('sha256', {}):
             raise CheckpointError(f'{path / MANIFEST_FILE} lists no hash of {name}; export the '
                                   "checkpoint again with 'wm-ros export'")
+    version = manifest.get('graphs', 1)
+    if version != GRAPHS_VERSION:
+        raise CheckpointError(f'{path}: its exported graphs are version {version!r}, this program '
+                              f"runs {GRAPHS_VERSION}; export the checkpoint again with 'wm-ros "
+                              "export'")
     calibration = None
     if CALIBRATION_FILE in manifest['sha256']:
         calibration = calibration_from_dict(_read_json(path / CALIBRATION_FILE))
@@ -127,7 +136,7 @@ def write_manifest(path: Path) -> None:
     hashes = {item.name: file_sha256(item) for item in sorted(path.iterdir())
               if item.is_file() and item.name not in (MANIFEST_FILE, MODEL_CARD_FILE)
               and not item.name.startswith('.')}
-    write_json(path / MANIFEST_FILE, {'sha256': hashes})
+    write_json(path / MANIFEST_FILE, {'graphs': GRAPHS_VERSION, 'sha256': hashes})
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -9,23 +9,27 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from wm_ros.inference.checkpoint import GRAPH_FILES, SAMPLER_FILES
+from wm_ros.inference.checkpoint import GEOMETRY_FILES, GRAPH_FILES, SAMPLER_FILES
 from wm_ros.inference.graphs import make_graphs, sample_inputs
 from wm_ros.world_model.model import WorldModel
 
 OPSET = 20
-_OUTPUTS = {'encode': ('tokens', 'detail', 'last', 'camera', 'shade'),
+_OUTPUTS = {'encode': ('tokens', 'detail', 'last', 'camera', 'tables'),
             'predict': ('hazard_logits', 'joints', 'latents', 'condition', 'joint_error'),
-            'decode': ('frame',), 'flow': ('velocity',), 'without_action': ('latents_without',)}
+            'decode': ('frame',), 'shade': ('shade',), 'flow': ('velocity',),
+            'without_action': ('latents_without',)}
 
 
 def export_graphs(model: WorldModel, directory: Path) -> None:
     """Write each graph as an ONNX file with a free batch size and number of steps."""
     model.eval()
     samples = sample_inputs(model.config)
-    files = {**GRAPH_FILES, **SAMPLER_FILES}
+    files = {**GRAPH_FILES, **GEOMETRY_FILES, **SAMPLER_FILES}
     for name, graph in make_graphs(model).items():
-        _export(graph, samples[name], _OUTPUTS[name], directory / files[name])
+        outputs = _OUTPUTS[name]
+        if name == 'encode' and model.reach is None:
+            outputs = outputs[:-1]
+        _export(graph, samples[name], outputs, directory / files[name])
 
 
 def _export(graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], path: Path
@@ -33,6 +37,9 @@ def _export(graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...
     scratch = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     axes = {name: {0: 'batch'} for name in (*inputs, *outputs)}
     if 'actions' in inputs:
+        # Several chunks may share an observation.
+        for name in {'tokens', 'camera', 'tables'} & set(inputs):
+            axes[name][0] = 'observations'
         # No step depends on a later one, so that a chunk may be looked at for fewer steps.
         for name in ('actions', *outputs):
             axes[name][1] = 'steps'

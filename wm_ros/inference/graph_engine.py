@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
-from wm_ros.inference.checkpoint import SAMPLER_FILES, Checkpoint
+from wm_ros.inference.checkpoint import GEOMETRY_FILES, SAMPLER_FILES, Checkpoint
 from wm_ros.inference.engine import CheckInput, CheckOutput, risk_from_logits
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.surface import Newest, SurfaceMaps, make_surface
@@ -28,7 +28,6 @@ class Latents(NamedTuple):
     :param detail: of the context, (1, C, rows, columns).
     :param last: newest frame, (1, 3, h, w).
     :param camera: (1, 6).
-    :param shade: (1, rows, columns).
     :param latents: (H, N, D).
     :param condition: (H, D).
     :param joints: (H, J).
@@ -40,7 +39,6 @@ class Latents(NamedTuple):
     detail: Any
     last: Any
     camera: Any
-    shade: Any
     latents: Any
     condition: Any
     joints: Any
@@ -58,6 +56,8 @@ class GraphEngine(ABC):
         self._config = checkpoint.config
         self._surface = make_surface(checkpoint.config)
         self._seen: tuple[Latents, Newest] | None = None
+        # Pictures of a check are not altered, so that the same array is the same observation.
+        self._encoded: tuple[NDArray[np.uint8], list[Any]] | None = None
         self._has_sampler = all(checkpoint.optional(name) for name in SAMPLER_FILES.values())
 
     @abstractmethod
@@ -79,7 +79,8 @@ class GraphEngine(ABC):
     @property
     def graph_names(self) -> tuple[str, ...]:
         """Names of the graphs that this checkpoint has."""
-        return ('encode', 'predict', 'decode', *(SAMPLER_FILES if self._has_sampler else ()))
+        return ('encode', 'predict', 'decode', *(GEOMETRY_FILES if self._surface else ()),
+                *(SAMPLER_FILES if self._has_sampler else ()))
 
     def warm_up(self) -> None:
         """Run everything twice, so that the first real check is not the slow one."""
@@ -93,24 +94,22 @@ class GraphEngine(ABC):
     def check_batch(self, inputs: list[CheckInput]) -> list[CheckOutput]:
         """Predict several chunks in one pass; what they share of the observation is seen once."""
         check_steps([len(item.actions) for item in inputs], self._config.horizon)
-        first, count = inputs[0].images, len(inputs)
-        if all(item.images is first for item in inputs):
-            context = [self._repeat(part, count) for part in self._encode(first[None])]
-        else:
-            context = self._encode(np.stack([item.images for item in inputs]))
-        tokens, detail, last, camera, shade = context
+        pictures, which = _distinct([item.images for item in inputs])
+        seen = self._encode(pictures)
+        tokens, detail, last, camera, *tables = seen
         gathered = {name: self._to_own(np.stack([getattr(item, f'{source}') for item in inputs]))
                     for name, source in (('positions', 'joint_positions'),
                                          ('velocities', 'joint_velocities'),
                                          ('actions', 'actions'))}
         logits, joints, latents, condition, joint_error = self._run('predict', {
-            'tokens': tokens, 'detail': detail, 'camera': camera, **gathered})
+            'tokens': tokens, 'camera': camera, **dict(zip(('tables',), tables, strict=False)),
+            'which': self._to_own(np.array(which, np.int64)), **gathered})
         risk, spread = risk_from_logits(self._to_numpy(logits))
         predicted = self._to_numpy(joints)
         return [CheckOutput(risk[i], spread[i], predicted[i], Latents(
-            tokens[i:i + 1], detail[i:i + 1], last[i:i + 1], camera[i:i + 1], shade[i:i + 1],
-            latents[i], condition[i], joints[i],
-            gathered['positions'][i:i + 1], joint_error[i])) for i in range(count)]
+            tokens[v:v + 1], detail[v:v + 1], last[v:v + 1], camera[v:v + 1], latents[i],
+            condition[i], joints[i], gathered['positions'][i:i + 1], joint_error[i]))
+            for i, v in enumerate(which)]
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
@@ -154,16 +153,22 @@ class GraphEngine(ABC):
                                      for step in range(len(made.latents))]))
         return np.stack(futures)
 
-    def _encode(self, images: NDArray[np.uint8]) -> list[Any]:
-        return self._run('encode', {'images': self._to_own(images)})
+    def _encode(self, pictures: list[NDArray[np.uint8]]) -> list[Any]:
+        """Encode observations; the one before is still there if it is asked for again."""
+        if len(pictures) == 1 and self._encoded is not None and self._encoded[0] is pictures[0]:
+            return self._encoded[1]
+        made = self._run('encode', {'images': self._to_own(np.stack(pictures))})
+        self._encoded = (pictures[0], made) if len(pictures) == 1 else None
+        return made
 
     def _look(self, made: Latents) -> Newest | None:
         """See where the arm is at the newest frame; None if its geometry is not known."""
         if self._surface is None:
             return None
         if self._seen is None or self._seen[0] is not made:
+            shade = self._run('shade', {'detail': made.detail, 'last': made.last})[0]
             before, camera, shade = (
-                self._to_numpy(part) for part in (made.before, made.camera, made.shade))
+                self._to_numpy(part) for part in (made.before, made.camera, shade))
             lamp = self._surface.find_lamp(before, camera, shade)
             # Kept for the other steps of the same check, as it costs as much as a frame.
             self._seen = made, self._surface.newest(before, camera, lamp)
@@ -215,6 +220,13 @@ def blank_input(config: ModelConfig) -> CheckInput:
     images = np.full((config.context_len, config.picture_height, config.image_width, 3), 128,
                      np.uint8)
     return CheckInput(images, mean, np.zeros_like(mean), np.tile(mean, (config.horizon, 1)))
+
+
+def _distinct(images: list[NDArray[np.uint8]]) -> tuple[list[NDArray[np.uint8]], list[int]]:
+    """Return each array once, and which of them each entry is."""
+    found: dict[int, int] = {}
+    which = [found.setdefault(id(item), len(found)) for item in images]
+    return [images[which.index(place)] for place in range(len(found))], which
 
 
 def check_steps(steps: list[int], horizon: int) -> None:

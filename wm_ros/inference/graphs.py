@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.decoder import SurfaceInput
 from wm_ros.world_model.encoder import Context
+from wm_ros.world_model.hazard import Tables, table_shape
 from wm_ros.world_model.model import WorldModel
 from wm_ros.world_model.surface import NUM_MAPS
 
@@ -29,25 +30,50 @@ class EncodeGraph(nn.Module):
         """
         Encode frames.
 
-        :param images: RGB uint8 (B, T, h, w, 3), oldest first.
-        :returns: tokens, detail, last frame, camera and shade, see ``encoder.Context``.
+        :param images: RGB uint8 (V, T, h, w, 3), oldest first.
+        :returns: tokens, detail, last frame and camera, see ``encoder.Context``; and where the
+            arm's geometry is known what its points look up, see ``hazard.Tables``.
         """
-        return tuple(self.model.encode(images.permute(0, 1, 4, 2, 3).float() / 255))
+        # Not as bytes: TensorRT does not transpose those.
+        seen = self.model.encoder.see(images.float().permute(0, 1, 4, 2, 3) / 255)
+        reach = self.model.reach
+        return seen if reach is None else (*seen, reach.field.tables(seen[1]))
 
 
-class PredictGraph(nn.Module):
-    """Context and chunk to consequence."""
+class ShadeGraph(nn.Module):
+    """Where the arm's shadow is seen, for frames; no command is judged by it."""
 
     def __init__(self, model: WorldModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, tokens: Tensor, detail: Tensor, camera: Tensor, positions: Tensor,
-                velocities: Tensor, actions: Tensor) -> tuple[Tensor, ...]:
-        """Return hazard logits, joints, latents, conditions and spread, see ``Consequence``."""
+    def forward(self, detail: Tensor, last: Tensor) -> Tensor:
+        """Return shade, see ``encoder.Context``."""
+        return self.model.encoder.see_shade(detail, last)
+
+
+class PredictGraph(nn.Module):
+    """Observations and chunks to consequences; several chunks may share an observation."""
+
+    def __init__(self, model: WorldModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor, camera: Tensor, which: Tensor, positions: Tensor,
+                velocities: Tensor, actions: Tensor, tables: Tensor | None = None
+                ) -> tuple[Tensor, ...]:
+        """
+        Predict.
+
+        :param tokens: of V observations, and so ``camera`` and ``tables``.
+        :param which: the observation of each of the B chunks, int64 (B,).
+        :returns: hazard logits, joints, latents, conditions and spread, see ``Consequence``.
+        """
+        seen, camera = tokens[which], camera[which]
         # Hazards need neither the frame itself nor its shadows.
-        context = Context(tokens, detail, detail, camera, camera)
-        return tuple(self.model.predict(context, positions, velocities, actions)[:5])
+        context = Context(seen, seen, seen, camera, camera)
+        shared = None if tables is None else Tables(tables, which)
+        return tuple(self.model.predict(context, positions, velocities, actions, shared)[:5])
 
 
 class DecodeGraph(nn.Module):
@@ -123,6 +149,8 @@ def make_graphs(model: WorldModel) -> dict[str, nn.Module]:
     decode = DecodeGraph if model.surface is None else DecodeSurfaceGraph
     graphs: dict[str, nn.Module] = {
         'encode': EncodeGraph(model), 'predict': PredictGraph(model), 'decode': decode(model)}
+    if model.surface is not None:
+        graphs['shade'] = ShadeGraph(model)
     if model.config.residual_dim:
         graphs |= {'flow': FlowGraph(model), 'without_action': WithoutActionGraph(model)}
     return graphs
@@ -142,8 +170,9 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
     inputs = {
         'encode': {'images': images.to(torch.uint8)},
         'predict': {
-            'tokens': normal(num_tokens, config.dim), 'detail': detail, 'camera': camera,
-            'positions': normal(config.num_joints), 'velocities': normal(config.num_joints),
+            'tokens': normal(num_tokens, config.dim), 'camera': camera,
+            'which': torch.arange(batch), 'positions': normal(config.num_joints),
+            'velocities': normal(config.num_joints),
             'actions': normal(config.horizon, config.num_joints)},
         'decode': {
             'latents': normal(num_tokens, config.dim), 'condition': normal(config.dim),
@@ -151,6 +180,8 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
     if config.geometry is not None:
         num_points = len(config.geometry.surface_points)
         del inputs['decode']['condition']
+        inputs['predict']['tables'] = normal(*table_shape(config))
+        inputs['shade'] = {name: inputs['decode'][name] for name in ('detail', 'last')}
         inputs['decode'] |= {
             'point': torch.randint(num_points + 1, (batch, height, width), generator=rng,
                                    dtype=torch.int32),

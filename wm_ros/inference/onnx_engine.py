@@ -3,6 +3,7 @@
 """ONNX Runtime on the CPU: the default engine."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import Checkpoint
 from wm_ros.inference.graph_engine import GraphEngine
+
+# Of many chunks so many are looked at in one pass: more do not fit into the caches.
+_PART = 4
+_OF_CHUNKS = {'which', 'positions', 'velocities', 'actions'}
 
 
 class OnnxEngine(GraphEngine):
@@ -24,20 +29,16 @@ class OnnxEngine(GraphEngine):
         if device != 'cpu':
             raise EngineError(f"engine 'onnxruntime' runs on 'cpu', not on {device!r}")
         super().__init__(checkpoint, device=device)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.inter_op_num_threads = 1
-        # Waiting threads that spin would take the core that the gate and the camera need.
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        options.log_severity_level = 3
         try:
-            self._sessions = {
-                name: onnxruntime.InferenceSession(
-                    str(checkpoint.graph(name)), options, providers=['CPUExecutionProvider'])
-                for name in self.graph_names}
+            self._sessions = {name: _session(checkpoint, name, num_threads)
+                              for name in self.graph_names}
+            # Many chunks are shared out over threads: that is faster than many threads for each.
+            self._single = (self._sessions['predict'] if num_threads == 1
+                            else _session(checkpoint, 'predict', 1))
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'{checkpoint.directory}: onnxruntime refuses the exported graphs: '
                               f'{error}') from error
+        self._pool = ThreadPoolExecutor(num_threads, 'onnxruntime')
         # Without geometry some inputs have nothing to do, and the exporter leaves them out.
         self._inputs = {name: {item.name for item in session.get_inputs()}
                         for name, session in self._sessions.items()}
@@ -45,15 +46,30 @@ class OnnxEngine(GraphEngine):
     def close(self) -> None:
         """Drop the sessions."""
         self._sessions.clear()
+        self._pool.shutdown()
 
     def _run(self, graph: str, inputs: Mapping[str, Any]) -> list[Any]:
         known = self._inputs[graph]
+        given = {key: value for key, value in inputs.items() if key in known}
         try:
-            made: list[Any] = self._sessions[graph].run(
-                None, {key: value for key, value in inputs.items() if key in known})
+            if graph == 'predict' and len(given['actions']) > _PART:
+                return self._run_parts(given)
+            made: list[Any] = self._sessions[graph].run(None, given)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'onnxruntime failed on {graph}: {error}') from error
         return made
+
+    def _run_parts(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Predict many chunks, a few at a time on each thread."""
+        parts = [slice(begin, begin + _PART) for begin in range(0, len(given['actions']), _PART)]
+
+        def run(part: slice) -> list[NDArray[Any]]:
+            made: list[NDArray[Any]] = self._single.run(None, {
+                key: value[part] if key in _OF_CHUNKS else value for key, value in given.items()})
+            return made
+
+        found = list(self._pool.map(run, parts))
+        return [np.concatenate(outputs) for outputs in zip(*found, strict=True)]
 
     def _to_own(self, array: NDArray[Any]) -> NDArray[Any]:
         return array
@@ -63,3 +79,14 @@ class OnnxEngine(GraphEngine):
 
     def _repeat(self, array: NDArray[Any], count: int) -> NDArray[Any]:
         return array if count == 1 else np.repeat(array, count, axis=0)
+
+
+def _session(checkpoint: Checkpoint, graph: str, num_threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    # Waiting threads that spin would take the core that the gate and the camera need.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        str(checkpoint.graph(graph)), options, providers=['CPUExecutionProvider'])

@@ -25,13 +25,17 @@ class Arm(nn.Module):
         :param num_cameras: pictures above each other, of which the geometry's is the first.
         """
         super().__init__()
-        self.parents, self.joints = geometry.parents, geometry.joints
+        self.parents = geometry.parents
         self.num_points, self.num_cameras = len(geometry.points), num_cameras
         links = len(geometry.parents)
+        cross = torch.stack([_cross_matrix(axis) for axis in geometry.axes])
+        poses = torch.eye(4).repeat(links, 1, 1)
+        poses[:, :3, :3] = torch.tensor(geometry.rotations).view(links, 3, 3)
+        poses[:, :3, 3] = torch.tensor(geometry.positions)
         constants = {
-            'positions': torch.tensor(geometry.positions),
-            'rotations': torch.tensor(geometry.rotations).view(links, 3, 3),
-            'cross': torch.stack([_cross_matrix(axis) for axis in geometry.axes]),
+            'cross': cross, 'cross_twice': cross @ cross, 'identity': torch.eye(4),
+            'poses': poses,
+            'link_joints': torch.tensor(geometry.joints),
             'place': torch.tensor(geometry.points),
             'point_links': torch.tensor(geometry.point_links),
             'eye': torch.tensor(geometry.camera_position),
@@ -41,32 +45,32 @@ class Arm(nn.Module):
         self.focal_y = 1 / math.tan(geometry.camera_fovy_rad / 2)
         self.focal_x = self.focal_y / aspect
 
-    def points(self, joints: Tensor) -> tuple[Tensor, Tensor]:
+    def points(self, joints: Tensor, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """
         Return the arm's points and how their links are turned.
 
         :param joints: float32 (..., J), rad.
+        :param chosen: indices of the points that are wanted, int64 (P,); all if None.
         :returns: points in the base frame, float32 (..., P, 3), m, and the first two columns of
             each point's link rotation, float32 (..., P, 6).
         """
-        rotations: list[Tensor] = []
-        origins: list[Tensor] = []
-        eye = torch.eye(3, device=joints.device)
-        for link, (parent, joint) in enumerate(zip(self.parents, self.joints, strict=True)):
-            angle = joints[..., joint, None, None]
-            cross = self.cross[link]
-            # Rodrigues' formula.
-            turn = eye + angle.sin() * cross + (1 - angle.cos()) * (cross @ cross)
-            if parent < 0:
-                rotations.append(self.rotations[link] @ turn)
-                origins.append(self.positions[link].expand(*joints.shape[:-1], 3))
-            else:
-                rotations.append(rotations[parent] @ (self.rotations[link] @ turn))
-                origins.append(origins[parent] + rotations[parent] @ self.positions[link])
-        turned = torch.stack(rotations, -3)[..., self.point_links, :, :]
-        moved = (turned @ self.place[:, :, None]).squeeze(-1)
-        points = moved + torch.stack(origins, -2)[..., self.point_links, :]
+        links, place = self.point_links, self.place
+        if chosen is not None:
+            links, place = links[chosen], place[chosen]
+        turned = self._links(joints)[..., links, :3, :]
+        points = (turned[..., :3] * place[:, None]).sum(-1) + turned[..., 3]
         return points, turned[..., :2].flatten(-2)
+
+    def _links(self, joints: Tensor) -> Tensor:
+        """Return the poses of all links in the base frame, float32 (..., L, 4, 4)."""
+        angle = joints[..., self.link_joints, None, None]
+        # Rodrigues' formula; the rest of each pose does not turn.
+        turn = self.identity + angle.sin() * self.cross + (1 - angle.cos()) * self.cross_twice
+        own = (self.poses @ turn).unbind(-3)
+        found: list[Tensor] = []
+        for pose, parent in zip(own, self.parents, strict=True):
+            found.append(pose if parent < 0 else found[parent] @ pose)
+        return torch.stack(found, -3)
 
     def project(self, points: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -79,16 +83,22 @@ class Arm(nn.Module):
         :returns: (x, y) from -1 (left, top) to 1, as ``grid_sample`` counts, float32 (B, Q, 2),
             and depth, float32 (B, Q), m.
         """
-        seen = (points - self.eye) @ self.camera - camera[:, None, 3:]
-        seen = seen + torch.linalg.cross(camera[:, None, :3].expand_as(seen), seen)
+        # Turn and shift of the camera once, not for each of thousands of points: what is seen is
+        # s + turn x s of s = (point - eye) camera - shift.
+        zero = torch.zeros_like(camera[:, 0])
+        x, y, z = camera[:, 0], camera[:, 1], camera[:, 2]
+        turn = self.identity[:3, :3] + torch.stack(
+            [zero, z, -y, -z, zero, x, y, -x, zero], -1).view(-1, 3, 3)
+        shift = (self.eye @ self.camera + camera[:, 3:])[:, None] @ turn
+        seen = points @ (self.camera @ turn) - shift
         depth = (-seen[..., 2]).clamp(min=0.05)
-        x = self.focal_x * seen[..., 0] / depth
-        y = -self.focal_y * seen[..., 1] / depth
+        across = self.focal_x * seen[..., 0] / depth
+        down = -self.focal_y * seen[..., 1] / depth
         # The first of several pictures above each other.
-        y = (y + 1) / self.num_cameras - 1
-        return torch.stack([x, y], -1), depth
+        down = (down + 1) / self.num_cameras - 1
+        return torch.stack([across, down], -1), depth
 
 
 def _cross_matrix(axis: tuple[float, ...]) -> Tensor:
     x, y, z = axis
-    return torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return torch.tensor([[0.0, -z, y, 0.0], [z, 0.0, -x, 0.0], [-y, x, 0.0, 0.0], [0.0] * 4])

@@ -87,9 +87,16 @@ class Encoder(nn.Module):
 
         :param images: float32 (B, T, 3, h, w) in [0, 1], oldest first.
         """
-        batch = images.shape[0]
+        tokens, detail, last, camera = self.see(images)
+        return Context(tokens, detail, last, camera, self.see_shade(detail, last))
+
+    def see(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Encode all but the shade, which only pictures need: see ``Context``."""
+        batch, patch = images.shape[0], self.config.patch_px
         stacked = images.flatten(1, 2) * 2 - 1
-        fine = F.silu(self.stem(F.pixel_unshuffle(stacked, self.config.patch_px)))
+        # The layer reads patches whole; its weights are stored as if pixels were channels.
+        weight = self.stem.weight.view(self.stem.out_channels, -1, patch, patch)
+        fine = F.silu(F.conv2d(stacked, weight, self.stem.bias, stride=patch))
         middle = self.middle(self.to_middle(fine))
         normal = F.silu(self.norm_middle(middle))
         tokens = self.norm_tokens(self.to_tokens(normal).flatten(2).transpose(1, 2)) + self.places
@@ -101,10 +108,12 @@ class Encoder(nn.Module):
         joined = F.interpolate(joined, scale_factor=_MIDDLE, mode='nearest')
         detail = self.refine(self.join_fine(torch.cat([fine, joined], 1)))
         camera = self.camera_out(self.camera(tokens).flatten(1)) * self.camera_scale
-        last = images[:, -1]
+        return tokens, detail, images[:, -1], camera
+
+    def see_shade(self, detail: Tensor, last: Tensor) -> Tensor:
+        """See where the arm's shadow is, see ``Context``."""
         small = F.avg_pool2d(last, self.config.patch_px)
         if self.shade is None:
-            shade = F.interpolate(small[:, :1] * 0, scale_factor=2)[:, 0]
-        else:
-            shade = self.shade(torch.cat([detail, small * 2 - 1], 1))[:, 0]
-        return Context(tokens, detail, last, camera, shade)
+            return F.interpolate(small[:, :1] * 0, scale_factor=2)[:, 0]
+        shade: Tensor = self.shade(torch.cat([detail, small * 2 - 1], 1))[:, 0]
+        return shade

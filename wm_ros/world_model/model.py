@@ -25,7 +25,7 @@ from wm_ros.world_model.decoder import Decoder, ResidualEncoder, SurfaceInput
 from wm_ros.world_model.dynamics import Dynamics
 from wm_ros.world_model.encoder import Context, Encoder
 from wm_ros.world_model.flow import Flow
-from wm_ros.world_model.hazard import LatentHead, Questions, ReachHead, happened_by
+from wm_ros.world_model.hazard import LatentHead, Questions, ReachHead, Tables, happened_by
 from wm_ros.world_model.splat import GeometricSplat, LearnedSplat
 from wm_ros.world_model.surface import Newest, in_threads, make_surface
 
@@ -88,8 +88,8 @@ class WorldModel(nn.Module):
         """Encode context frames, float32 (B, T, 3, h, w) in [0, 1]."""
         return self.encoder(images)
 
-    def predict(self, context: Context, positions: Tensor, velocities: Tensor, actions: Tensor
-                ) -> Consequence:
+    def predict(self, context: Context, positions: Tensor, velocities: Tensor, actions: Tensor,
+                tables: Tables | None = None) -> Consequence:
         """
         Predict what follows an action chunk.
 
@@ -97,13 +97,14 @@ class WorldModel(nn.Module):
         :param velocities: measured joints, float32 (B, J), rad/s.
         :param actions: joint targets, float32 (B, H, J), rad; any H up to the config's horizon,
             as no step depends on a later one.
+        :param tables: what the arm's points look up, where it was read before; see ``Tables``.
         """
         latents, condition, joints = self.foresee(context, positions, velocities, actions)
         scores = [self.hazard(latents, condition)]
         questions = None
         if self.reach is not None:
             # How well a hazard is foreseen must not bend where the joints are thought to be.
-            questions = self.reach(context, positions, joints.detach())
+            questions = self.reach(context, positions, joints.detach(), tables)
             scores.append(questions.scores)
         return Consequence(happened_by(scores), joints, latents, condition,
                            self.joint_error(joints), questions)
