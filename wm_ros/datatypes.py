@@ -164,6 +164,9 @@ class Verdict:
     :param observation_stamp_ns: stamp of the newest frame that was used.
     :param valid_until_ns: the verdict releases nothing after this time.
     :param horizon_s: how much of the chunk was looked at.
+    :param num_steps: how many of the model's steps that was; 0 if none.
+    :param num_futures: sampled futures that may be drawn of it, besides the mean one.
+    :param sampler_steps: of the sampler, for those futures.
     :param risk: highest risk over the horizon, 0 to 1.
     :param risk_threshold: veto from this risk on.
     :param uncertainty: spread of the ensemble at the riskiest step.
@@ -190,3 +193,6 @@ class Verdict:
     model_id: str = ''
     stage_ms: tuple[float, ...] = field(default_factory=tuple)
     message: str = ''
+    num_steps: int = 0
+    num_futures: int = 0
+    sampler_steps: int = 0

@@ -4,12 +4,11 @@
 
 import threading
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from fake_judge import JOINTS, FakeJudge
+from fake_judge import JOINTS, FakeJudge, stuck
 from harness import Harness
 from lifecycle_msgs.msg import Transition
 from predictor_bench import Bench
@@ -26,24 +25,6 @@ from wm_ros.ros.predictor_messages import ns_to_stamp, stamp_to_ns
 CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
 DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
 NS_PER_S = 1_000_000_000
-
-
-@contextmanager
-def stuck(judge, name):
-    """Let a call of the judge hang until the end of the block; gives an event: it hangs."""
-    call, entered, release = getattr(judge, name), threading.Event(), threading.Event()
-
-    def wait(*args, **kwargs):
-        entered.set()
-        release.wait(60.0)
-        return call(*args, **kwargs)
-
-    setattr(judge, name, wait)
-    try:
-        yield entered
-    finally:
-        setattr(judge, name, call)
-        release.set()
 
 
 @pytest.fixture

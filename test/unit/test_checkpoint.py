@@ -12,6 +12,7 @@ pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[
 
 from tiny_checkpoint import JOINTS, write_tiny_checkpoint  # noqa: E402
 
+from wm_ros.calibration.thresholds import Pair  # noqa: E402
 from wm_ros.datatypes import (  # noqa: E402
     ActionChunk,
     CommandInterface,
@@ -21,7 +22,7 @@ from wm_ros.datatypes import (  # noqa: E402
     Reason,
     Trajectory,
 )
-from wm_ros.errors import CheckpointError, EngineError  # noqa: E402
+from wm_ros.errors import CalibrationError, CheckpointError, EngineError  # noqa: E402
 from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint  # noqa: E402
 from wm_ros.inference.engine import CheckOutput, make_engine, risk_from_logits  # noqa: E402
 from wm_ros.inference.judge import Judge  # noqa: E402
@@ -68,10 +69,13 @@ class FixedEngine:
     def __init__(self, risk):
         self.risk = np.array(risk, np.float32)
 
-    def check(self, inputs):
-        self.inputs = inputs
-        joints = np.zeros((len(self.risk), 3), np.float32)
-        return CheckOutput(self.risk, self.risk * 0 + 0.01, joints, None)
+    def check_batch(self, inputs):
+        self.inputs = inputs[-1]
+        found = []
+        for one in inputs:
+            risk = self.risk[:len(one.actions)]
+            found.append(CheckOutput(risk, risk * 0 + 0.01, np.zeros((len(risk), 3)), None))
+        return found
 
 
 def judge_with(checkpoint_path, risk):
@@ -210,3 +214,51 @@ def test_a_trajectory_of_some_joints_leaves_the_others_where_they_are(checkpoint
     judge.judge(dataclasses.replace(chunk, trajectory=part), make_observation(0.0),
                 stamp_ns=NOW_NS)
     assert judge.engine.inputs.actions[-1] == pytest.approx([0.0, 0.0, 0.1], abs=1e-6)
+
+
+def test_fewer_steps_have_their_own_thresholds_and_end_earlier(checkpoint_path):
+    checkpoint = load_checkpoint(checkpoint_path)
+    calibration = dataclasses.replace(
+        checkpoint.calibration, lower=0.4, upper=0.6, uncertainty_limit=None,
+        shorter=(None, Pair(0.1, 0.2), Pair(0.2, 0.3), None))
+    checkpoint = dataclasses.replace(checkpoint, calibration=calibration)
+    judge = Judge(checkpoint, FixedEngine([0.25] * 5))
+    whole, three, two = (
+        judge.judge(make_chunk(), make_observation(), stamp_ns=NOW_NS, num_steps=steps).verdict
+        for steps in (None, 3, 2))
+    assert [one.decision for one in (whole, three, two)] == [
+        Decision.OK, Decision.ABSTAIN, Decision.VETO]
+    assert [one.num_steps for one in (whole, three, two)] == [5, 3, 2]
+    assert [one.risk_threshold for one in (whole, three, two)] == [0.4, 0.2, 0.1]
+    # The command starts 0.04 s after the frame; the model's step is 0.1 s.
+    assert [round(one.horizon_s, 3) for one in (whole, three, two)] == [0.46, 0.26, 0.16]
+    prediction = judge.judge(make_chunk(), make_observation(), stamp_ns=NOW_NS,
+                             num_steps=2).prediction
+    assert prediction.offsets_s == pytest.approx([0.06, 0.16])
+    with pytest.raises(CalibrationError, match=r'no thresholds for 1 steps, only for \[2, 3\]'):
+        judge.judge(make_chunk(), make_observation(), stamp_ns=NOW_NS, num_steps=1)
+    for steps in (0, 6):
+        with pytest.raises(ValueError, match=f'num_steps is {steps}; the model looks 1 to 5'):
+            judge.check_steps(steps)
+
+
+def test_candidates_are_judged_together_and_a_bad_one_alone_is_invalid(judge):
+    chunks = [make_chunk(target=(0.1, 0.0, 0.0)), make_chunk(names=('a', 'b', 'c')),
+              make_chunk(target=(0.4, -0.3, 0.2))]
+    observation = make_observation()
+    found = judge.judge_candidates(chunks, observation, stamp_ns=NOW_NS)
+    assert found[1].verdict.decision is Decision.INVALID
+    assert found[1].prediction is None
+    for chunk, judgement in zip(chunks, found, strict=True):
+        single = judge.judge(chunk, observation, stamp_ns=NOW_NS)
+        assert judgement.verdict.decision is single.verdict.decision
+        assert judgement.verdict.risk == pytest.approx(single.verdict.risk, abs=2e-6)
+        assert judgement.verdict.digest == chunk.digest
+    with pytest.raises(ValueError, match='at least 1 candidate'):
+        judge.judge_candidates([], observation, stamp_ns=NOW_NS)
+
+
+def test_checks_are_timed_one_by_one(judge):
+    times_ms = judge.time_checks(2, 3)
+    assert len(times_ms) == 3
+    assert all(value > 0 for value in times_ms)

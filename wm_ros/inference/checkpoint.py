@@ -27,6 +27,8 @@ CALIBRATION_FILE = 'calibration.json'
 # Written by wm-ros calibrate as well: what the predictor's distrust of itself rests on.
 DRIFT_FILE = 'drift.safetensors'
 SELF_TEST_FILE = 'self_test.safetensors'
+# What the weights make of stored inputs, to know them again on any engine.
+GOLDEN_FILE = 'golden.safetensors'
 MANIFEST_FILE = 'manifest.json'
 MODEL_CARD_FILE = 'README.md'
 GRAPH_FILES = {'encode': 'encode.onnx', 'predict': 'predict.onnx', 'decode': 'decode.onnx'}

@@ -7,7 +7,7 @@ Letters: B batch, T context frames, H steps, J joints, h w image.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,23 @@ class Engine(Protocol):
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
 
-    def decode_step(self, output: CheckOutput, step: int) -> NDArray[np.uint8]:
-        """Decode the mean frame of one step, counted from 0, RGB uint8 (h, w, 3)."""
+    def decode_step(self, output: CheckOutput, step: int, future: Any = None
+                    ) -> NDArray[np.uint8]:
+        """
+        Decode the frame of one step, RGB uint8 (h, w, 3).
+
+        :param step: counted from 0.
+        :param future: from ``begin_future``; the mean frame if None.
+        """
+
+    def begin_future(self, output: CheckOutput, rng: np.random.Generator, *, num_steps: int = 4,
+                     guidance: float = 1.0, temperature: float = 1.0) -> Any:
+        """
+        Draw what one sampled future leaves to chance, to decode it step by step.
+
+        :param rng: one state of it gives the same future on every engine.
+        :raises EngineError: if the checkpoint has no sampler.
+        """
 
     def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
                guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:

@@ -46,6 +46,18 @@ class Latents(NamedTuple):
     joint_error: Any
 
 
+class Future(NamedTuple):
+    """
+    What one sampled future leaves to chance.
+
+    :param residual: of each step, (H, N, R).
+    :param off: by how many mean errors the joints are off, float64 (J,).
+    """
+
+    residual: Any
+    off: NDArray[np.float64]
+
+
 class GraphEngine(ABC):
     """Checks, decodes and samples by running graphs by name; owned by one thread."""
 
@@ -116,41 +128,49 @@ class GraphEngine(ABC):
         return np.stack([self.decode_step(output, step)
                          for step in range(len(_latents(output).latents))])
 
-    def decode_step(self, output: CheckOutput, step: int) -> NDArray[np.uint8]:
-        """Decode the mean frame of one step, counted from 0, RGB uint8 (h, w, 3)."""
+    def decode_step(self, output: CheckOutput, step: int, future: Future | None = None
+                    ) -> NDArray[np.uint8]:
+        """Decode the frame of one step, RGB uint8 (h, w, 3), see ``Engine.decode_step``."""
         made = _latents(output)
-        size = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
-        nothing = self._to_own(np.zeros((1, *size), np.float32))
         one = made._replace(**{
             name: getattr(made, name)[step:step + 1]
             for name in ('latents', 'condition', 'joints', 'joint_error')})
-        return self._frame(one, 0, self._draw(one, self._look(made), 0.0), nothing)
+        if future is None:
+            size = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
+            residual, off = self._to_own(np.zeros((1, *size), np.float32)), None
+        else:
+            residual, off = future.residual[step:step + 1], future.off
+        return self._frame(one, self._draw(one, self._look(made), off), residual)
 
-    def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
-               guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
-        """Sample futures of a check, RGB uint8 (F, H, h, w, 3), see ``Engine.sample``."""
+    def begin_future(self, output: CheckOutput, rng: np.random.Generator, *, num_steps: int = 4,
+                     guidance: float = 1.0, temperature: float = 1.0) -> Future:
+        """Draw what a future leaves to chance, see ``Engine.begin_future``."""
         if not self._has_sampler:
             raise EngineError('this checkpoint has no sampler: train one with residual_dim above '
                               '0, or ask for the mean frames')
-        if num_futures < 1 or num_steps < 1:
-            raise ValueError(f'num_futures = {num_futures} and num_steps = {num_steps} must be at '
-                             'least 1')
-        made = _latents(output)
-        without = None
+        if num_steps < 1:
+            raise ValueError(f'num_steps = {num_steps} must be at least 1')
+        made, without = _latents(output), None
         if guidance != 1:
             without = self._run('without_action', {'tokens': made.tokens})[0][0][
                 :len(made.latents)]
         shape = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
-        rng = np.random.default_rng(seed)
-        newest, futures = self._look(made), []
+        # One noise for all steps of a future: what is left open is settled once.
+        noise = (temperature * rng.standard_normal((1, *shape))).astype(np.float32)
+        residual = self._flow(noise, made.latents, without, num_steps, guidance)
+        return Future(residual, temperature * rng.laplace(size=made.joints.shape[1:]))
+
+    def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
+               guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
+        """Sample futures of a check, RGB uint8 (F, H, h, w, 3), see ``Engine.sample``."""
+        if num_futures < 1:
+            raise ValueError(f'num_futures = {num_futures} must be at least 1')
+        rng, futures = np.random.default_rng(seed), []
         for _ in range(num_futures):
-            # One noise for all steps of a future: what is left open is settled once.
-            noise = (temperature * rng.standard_normal((1, *shape))).astype(np.float32)
-            residual = self._flow(noise, made.latents, without, num_steps, guidance)
-            off = temperature * rng.laplace(size=made.joints.shape[1:])
-            drawn = self._draw(made, newest, off)
-            futures.append(np.stack([self._frame(made, step, drawn, residual[step:step + 1])
-                                     for step in range(len(made.latents))]))
+            future = self.begin_future(output, rng, num_steps=num_steps, guidance=guidance,
+                                       temperature=temperature)
+            futures.append(np.stack([self.decode_step(output, step, future)
+                                     for step in range(len(_latents(output).latents))]))
         return np.stack(futures)
 
     def _encode(self, pictures: list[NDArray[np.uint8]]) -> list[Any]:
@@ -174,26 +194,26 @@ class GraphEngine(ABC):
             self._seen = made, self._surface.newest(before, camera, lamp)
         return self._seen[1]
 
-    def _draw(self, made: Latents, newest: Newest | None, off: NDArray[np.float64] | float
+    def _draw(self, one: Latents, newest: Newest | None, off: NDArray[np.float64] | None
               ) -> SurfaceMaps | None:
         """
-        Draw the arm at all steps, (H, ...); None if its geometry is not known.
+        Draw the arm at one step, (1, ...); None if its geometry is not known.
 
-        :param off: by how many mean errors the joints are off, (J,).
+        :param off: by how many mean errors the joints are off, (J,); not at all if None.
         """
         if self._surface is None or newest is None:
             return None
-        joints = self._to_numpy(made.joints) + off * self._to_numpy(made.joint_error)
-        return self._surface.draw(joints.astype(np.float32), newest.repeat(len(joints)))
+        joints = self._to_numpy(one.joints)
+        if off is not None:
+            joints = joints + off * self._to_numpy(one.joint_error)
+        return self._surface.draw(joints.astype(np.float32), newest)
 
-    def _frame(self, made: Latents, step: int, drawn: SurfaceMaps | None, residual: Any
-               ) -> NDArray[np.uint8]:
-        inputs = {'latents': made.latents[step:step + 1], 'detail': made.detail, 'last': made.last}
+    def _frame(self, one: Latents, drawn: SurfaceMaps | None, residual: Any) -> NDArray[np.uint8]:
+        inputs = {'latents': one.latents, 'detail': one.detail, 'last': one.last}
         if drawn is None:
-            inputs['condition'] = made.condition[step:step + 1]
+            inputs['condition'] = one.condition
         else:
-            inputs |= {name: self._to_own(part[step:step + 1])
-                       for name, part in drawn._asdict().items()}
+            inputs |= {name: self._to_own(part) for name, part in drawn._asdict().items()}
         if self._config.residual_dim:
             inputs['residual'] = residual
         frame: NDArray[np.uint8] = self._to_numpy(self._run('decode', inputs)[0])[0]

@@ -7,25 +7,32 @@ A Judge is owned by one thread. It knows no ROS: times are arguments.
 """
 
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_ros.calibration.drift_reference import DriftReference, read_reference
+from wm_ros.calibration.thresholds import Calibration
 from wm_ros.datatypes import ActionChunk, Decision, Observation, Prediction, Reason, Verdict
 from wm_ros.errors import CheckpointError, EngineError
 from wm_ros.inference.actions import joint_columns, model_actions
 from wm_ros.inference.checkpoint import (
     DRIFT_FILE,
+    GOLDEN_FILE,
     SELF_TEST_FILE,
     WEIGHTS_FILE,
     Checkpoint,
     load_checkpoint,
 )
 from wm_ros.inference.engine import CheckInput, CheckOutput, Engine, make_engine
+from wm_ros.inference.golden import compare_with_golden, read_golden
+from wm_ros.inference.graph_engine import blank_input
 from wm_ros.inference.self_test import Sensitivity, measure_sensitivity, read_self_test
+from wm_ros.inference.verdicts import VerdictWriter
 
 VERDICT_TTL_S = 0.3
 
@@ -45,7 +52,9 @@ class Judge:
                  ) -> None:
         self.checkpoint, self.engine = checkpoint, engine
         self.config, self.model_id = checkpoint.config, checkpoint.model_id
-        self._ttl_ns = round(ttl_s * 1e9)
+        self._writer = VerdictWriter(model_id=checkpoint.model_id,
+                                     step_s=checkpoint.config.step_s, ttl_ns=round(ttl_s * 1e9))
+        self._shorter: dict[int, Calibration] = {}
 
     @classmethod
     def load(cls, checkpoint_path: Path, *, engine: str = 'onnxruntime', device: str = 'cpu',
@@ -94,36 +103,100 @@ class Judge:
             return None
         return measure_sensitivity(read_self_test(path, self.config), self.engine)
 
+    def check_golden(self, convert: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+                     ) -> tuple[str, ...] | None:
+        """
+        Run the golden frames, see ``golden.compare_with_golden``; None where there are none.
+
+        :param convert: what a camera's pictures go through.
+        :raises CheckpointError: if they cannot be read or do not fit the model.
+        :raises EngineError: if the engine broke.
+        """
+        path = self.checkpoint.optional(GOLDEN_FILE)
+        if path is None:
+            return None
+        return compare_with_golden(read_golden(path, self.config), self.engine, convert=convert)
+
     def warm_up(self) -> None:
         """Run the engine once, so that the first real check is not the slow one."""
         self.engine.warm_up()
 
-    def judge(self, chunk: ActionChunk, observation: Observation, *, stamp_ns: int) -> Judgement:
+    def judge(self, chunk: ActionChunk, observation: Observation, *, stamp_ns: int,
+              num_steps: int | None = None) -> Judgement:
         """
-        Judge a chunk that would start now.
+        Judge a chunk that would start now, see ``judge_candidates``.
+
+        :returns: a judgement; a command that cannot be judged gets INVALID, not an exception.
+        """
+        return self.judge_candidates(
+            [chunk], observation, stamp_ns=stamp_ns, num_steps=num_steps)[0]
+
+    def judge_candidates(self, chunks: Sequence[ActionChunk], observation: Observation, *,
+                         stamp_ns: int, num_steps: int | None = None) -> list[Judgement]:
+        """
+        Judge chunks of which one would start now; the observation is encoded once.
 
         :param stamp_ns: now, ns of the ROS clock.
-        :returns: a judgement; a command that cannot be judged gets INVALID, not an exception.
+        :param num_steps: how many of the model's steps to look at; all if None.
+        :returns: one judgement for each chunk; what cannot be judged gets INVALID.
+        :raises ValueError: if there is no chunk, or the model does not look so far.
+        :raises CalibrationError: if there are no thresholds for so few steps.
         :raises EngineError: if the engine broke.
         """
+        if not chunks:
+            raise ValueError('no chunks to judge: give at least 1 candidate')
         begun = time.perf_counter()
+        steps = self.config.horizon if num_steps is None else num_steps
+        calibration = self._thresholds(steps)
         lead_s = (stamp_ns - observation.image_stamps_ns[-1]) / 1e9
-        try:
-            inputs = self._inputs(chunk, observation, lead_s)
-        except ValueError as error:
-            return Judgement(self._invalid(
-                chunk, observation, stamp_ns, Reason.BAD_COMMAND, str(error)), None, None)
+        made: list[Judgement | None] = []
+        inputs: list[CheckInput] = []
+        for chunk in chunks:
+            try:
+                inputs.append(self._input(chunk, observation, lead_s, steps))
+                made.append(None)
+            except ValueError as error:
+                made.append(Judgement(self._writer.invalid(
+                    chunk, observation, Reason.BAD_COMMAND, stamp_ns=stamp_ns, text=str(error)),
+                    None, None))
         prepared = time.perf_counter()
-        output = self.engine.check(inputs)
-        predicted = time.perf_counter()
-        if not all(np.isfinite(values).all() for values in (
-                output.risk, output.uncertainty, output.joint_positions)):
-            return Judgement(self._invalid(
-                chunk, observation, stamp_ns, Reason.MODEL_ERROR,
-                'the model returned values that are not finite'), None, None)
-        verdict = self._decide(chunk, observation, stamp_ns, output, lead_s, stage_ms=(
-            (prepared - begun) * 1e3, (predicted - prepared) * 1e3))
-        return Judgement(verdict, self._prediction(output, lead_s), output)
+        outputs = iter(self.engine.check_batch(inputs) if inputs else ())
+        stages = (prepared - begun) * 1e3, (time.perf_counter() - prepared) * 1e3
+        for place, chunk in enumerate(chunks):
+            if made[place] is None:
+                output = next(outputs)
+                verdict = self._writer.decide(chunk, observation, output, calibration,
+                                              stamp_ns=stamp_ns, lead_s=lead_s, stage_ms=stages)
+                is_usable = verdict.decision is not Decision.INVALID
+                made[place] = Judgement(
+                    verdict, self._prediction(output, lead_s) if is_usable else None,
+                    output if is_usable else None)
+        return [judgement for judgement in made if judgement is not None]
+
+    def check_steps(self, num_steps: int) -> None:
+        """
+        Refuse a number of steps that no verdict can rest on.
+
+        :raises ValueError: if the model does not look so far.
+        :raises CalibrationError: if there are no thresholds for so few.
+        """
+        self._thresholds(num_steps)
+
+    def time_checks(self, num_steps: int, count: int) -> list[float]:
+        """
+        Run checks of grey frames one after the other.
+
+        :returns: wall time of each, ms.
+        :raises EngineError: if the engine broke.
+        """
+        blank, found = blank_input(self.config), []
+        for _ in range(count):
+            begun = time.perf_counter()
+            # An array of its own each time: of one that it knows the engine encodes nothing.
+            self.engine.check(replace(
+                blank, images=blank.images.copy(), actions=blank.actions[:num_steps]))
+            found.append((time.perf_counter() - begun) * 1e3)
+        return found
 
     def frames(self, judgement: Judgement) -> NDArray[np.uint8]:
         """
@@ -135,70 +208,59 @@ class Judge:
             raise EngineError('an invalid judgement has no frames')
         return self.engine.decode(judgement.output)
 
-    def frame(self, judgement: Judgement, step: int) -> NDArray[np.uint8]:
+    def frame(self, judgement: Judgement, step: int, future: Any = None) -> NDArray[np.uint8]:
         """
         Decode what the camera would see at one step, counted from 0, RGB uint8 (h, w, 3).
 
+        :param future: from ``begin_future``; the mean one if None.
         :raises EngineError: if the judgement has no prediction.
         """
         if judgement.output is None:
             raise EngineError('an invalid judgement has no frames')
-        return self.engine.decode_step(judgement.output, step)
+        return self.engine.decode_step(judgement.output, step, future)
+
+    def begin_future(self, judgement: Judgement, rng: np.random.Generator) -> Any:
+        """
+        Draw what one sampled future leaves to chance, by the sampler steps of the verdict.
+
+        :raises EngineError: if the judgement has no prediction or the checkpoint no sampler.
+        """
+        if judgement.output is None:
+            raise EngineError('an invalid judgement has no futures')
+        return self.engine.begin_future(
+            judgement.output, rng, num_steps=max(1, judgement.verdict.sampler_steps))
 
     def close(self) -> None:
         """Free the engine."""
         self.engine.close()
 
-    def _inputs(self, chunk: ActionChunk, observation: Observation, lead_s: float) -> CheckInput:
+    def _thresholds(self, num_steps: int) -> Calibration | None:
+        """Return the thresholds for a number of steps; None if there are none at all."""
+        horizon, calibration = self.config.horizon, self.checkpoint.calibration
+        if not 1 <= num_steps <= horizon:
+            raise ValueError(f'num_steps is {num_steps}; the model looks 1 to {horizon} steps '
+                             'ahead')
+        if calibration is None or num_steps == horizon:
+            return calibration
+        if num_steps not in self._shorter:
+            self._shorter[num_steps] = calibration.of_steps(num_steps)
+        return self._shorter[num_steps]
+
+    def _input(self, chunk: ActionChunk, observation: Observation, lead_s: float, num_steps: int
+               ) -> CheckInput:
         config, joints = self.config, observation.joints
         columns = joint_columns(joints.names, config.joint_names)
+        actions = model_actions(chunk.trajectory, chunk.start, config, lead_s=lead_s)
         return CheckInput(
             images=observation.images,
             joint_positions=joints.positions[columns].astype(np.float32),
             joint_velocities=joints.velocities[columns].astype(np.float32),
-            actions=model_actions(chunk.trajectory, chunk.start, config, lead_s=lead_s))
-
-    def _decide(self, chunk: ActionChunk, observation: Observation, stamp_ns: int,
-                output: CheckOutput, lead_s: float, *, stage_ms: tuple[float, ...]) -> Verdict:
-        calibration = self.checkpoint.calibration
-        risk = float(output.risk.max())
-        worst = int(output.risk.argmax())
-        uncertainty = float(output.uncertainty[worst])
-        if calibration is None:
-            decision, reasons, threshold = Decision.ABSTAIN, Reason.UNCALIBRATED, 1.0
-            message = (f'risk {risk:.3f}, but {self.model_id} has no calibration; '
-                       "run 'wm-ros calibrate'")
-        else:
-            decision, threshold = calibration.decide(risk, uncertainty), calibration.lower
-            reasons = {Decision.OK: Reason.NONE, Decision.VETO: Reason.RISK,
-                       Decision.ABSTAIN: Reason.UNCERTAIN}[decision]
-            message = f'risk {risk:.3f}, thresholds {calibration.lower:.3f} to ' \
-                      f'{calibration.upper:.3f}'
-            if decision == Decision.ABSTAIN and risk < threshold:
-                message += (f'; but the ensemble disagrees: {uncertainty:.3f}, limit '
-                            f'{calibration.uncertainty_limit:.3f}')
-        over = np.flatnonzero(output.risk >= threshold)
-        return Verdict(
-            chunk_id=chunk.chunk_id, digest=chunk.digest, decision=decision, reasons=reasons,
-            stamp_ns=stamp_ns, observation_stamp_ns=observation.image_stamps_ns[-1],
-            valid_until_ns=stamp_ns + self._ttl_ns, horizon_s=self.config.horizon_s - lead_s,
-            risk=risk, risk_threshold=threshold, uncertainty=uncertainty,
-            first_unsafe_step=int(over[0]) if len(over) else -1, model_id=self.model_id,
-            stage_ms=stage_ms, message=message)
-
-    def _invalid(self, chunk: ActionChunk, observation: Observation, stamp_ns: int,
-                 reason: Reason, message: str) -> Verdict:
-        return Verdict(
-            chunk_id=chunk.chunk_id, digest=chunk.digest, decision=Decision.INVALID,
-            reasons=reason, stamp_ns=stamp_ns,
-            observation_stamp_ns=observation.image_stamps_ns[-1],
-            valid_until_ns=stamp_ns, horizon_s=0.0, risk=1.0, risk_threshold=0.0,
-            model_id=self.model_id, message=message)
+            actions=actions[:num_steps])
 
     def _prediction(self, output: CheckOutput, lead_s: float) -> Prediction:
         config = self.config
         return Prediction(
-            offsets_s=np.arange(1.0, config.horizon + 1) * np.float64(config.step_s) - lead_s,
+            offsets_s=np.arange(1.0, len(output.risk) + 1) * np.float64(config.step_s) - lead_s,
             risk=output.risk, uncertainty=output.uncertainty,
             joint_positions=output.joint_positions, joint_names=config.joint_names,
             model_id=self.model_id)

@@ -104,7 +104,8 @@ def message_to_verdict(message: VerdictMessage) -> Verdict:
         risk=message.risk, risk_threshold=message.risk_threshold,
         uncertainty=message.uncertainty, speed_factor=message.speed_factor,
         first_unsafe_step=message.first_unsafe_step, model_id=message.model_id,
-        stage_ms=tuple(message.stage_ms),
+        stage_ms=tuple(message.stage_ms), num_steps=message.num_steps,
+        num_futures=message.num_futures, sampler_steps=message.sampler_steps,
         message=message.message if is_known else f'unknown decision {message.decision}')
 
 
@@ -116,7 +117,9 @@ def verdict_to_message(verdict: Verdict) -> VerdictMessage:
         decision=int(verdict.decision), reasons=int(verdict.reasons), risk=verdict.risk,
         risk_threshold=verdict.risk_threshold, uncertainty=verdict.uncertainty,
         speed_factor=verdict.speed_factor, first_unsafe_step=verdict.first_unsafe_step,
-        model_id=verdict.model_id, stage_ms=list(verdict.stage_ms), message=verdict.message)
+        model_id=verdict.model_id, stage_ms=list(verdict.stage_ms), message=verdict.message,
+        num_steps=verdict.num_steps, num_futures=verdict.num_futures,
+        sampler_steps=verdict.sampler_steps)
     message.header.stamp = ns_to_time(verdict.stamp_ns)
     message.digest = np.frombuffer(verdict.digest, np.uint8)
     return message

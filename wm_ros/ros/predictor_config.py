@@ -56,11 +56,33 @@ class PredictorConfig:
              'which has no noise')
     verdict_ttl: float = setting(0.3, unit='s', range=(0.001, 5.0),
                                  help='how long a verdict may release its command')
+    latency_budget_ms: float = setting(
+        150.0, unit='ms', range=(0.1, 60_000.0),
+        help='most that a check of the largest plan may take, at the 99th percentile, when the '
+             "node is configured; at most the gate's decision_timeout")
+    strict_budget: bool = setting(
+        True, help='refuse to be configured where that is exceeded; false: only warn')
+    plan_horizons: tuple[float, ...] = setting(
+        (1.0,), range=(0.01, 1.0), required=True,
+        help="shares of the model's horizon to look at, falling: the largest that is expected to "
+             'be done by decide_by is used, and what the gate forwards ends with it')
+    plan_futures: tuple[int, ...] = setting(
+        (), range=(0, 64),
+        help='sampled futures of each plan, drawn after the verdict while somebody listens to '
+             '~/futures; empty: none')
+    plan_sampler_steps: tuple[int, ...] = setting(
+        (), range=(1, 64), help='steps of the sampler for those of each plan; empty: 4')
+    decision_margin: float = setting(
+        0.005, unit='s', range=(0.0, 1.0),
+        help='how long before decide_by a verdict should be on its way')
     allow_uncalibrated: bool = setting(
         False, help='run a model without thresholds; the gate then works in shadow mode only')
     require_action_sensitivity: bool = setting(
         True, help='refuse a model that ignores its actions, and let one whose checkpoint cannot '
                    'be tested for it work in shadow mode only')
+    require_golden_frame: bool = setting(
+        True, help='let a checkpoint without golden frames, which cannot show that it runs as it '
+                   'was made, work in shadow mode only')
     enable_drift_monitor: bool = setting(
         True, help='score pictures and predictions, and abstain while they do not fit the '
                    'calibration')
@@ -82,6 +104,18 @@ class PredictorConfig:
         """Refuse what does not fit together."""
         check_settings(self)
         self._check_cameras()
+        self._check_plans()
+
+    def _check_plans(self) -> None:
+        shares = self.plan_horizons
+        if any(not later < earlier for earlier, later in zip(shares, shares[1:], strict=False)):
+            raise ValueError(f'plan_horizons is {list(shares)}; each must be smaller than the one '
+                             'before')
+        for key in ('plan_futures', 'plan_sampler_steps'):
+            values = getattr(self, key)
+            if values and len(values) != len(shares):
+                raise ValueError(f'{key} has {len(values)} entries; give one for each of the '
+                                 f'{len(shares)} of plan_horizons, or none')
 
     def _check_cameras(self) -> None:
         sizes = [len(self.camera_topics), len(self.camera_info_topics), len(self.camera_names)]

@@ -104,11 +104,13 @@ def verdict_to_message(verdict: Verdict) -> msg.Verdict:
         risk_threshold=float(verdict.risk_threshold), uncertainty=float(verdict.uncertainty),
         speed_factor=float(verdict.speed_factor), first_unsafe_step=int(verdict.first_unsafe_step),
         model_id=verdict.model_id, stage_ms=[float(value) for value in verdict.stage_ms],
-        message=verdict.message)
+        message=verdict.message, num_steps=verdict.num_steps, num_futures=verdict.num_futures,
+        sampler_steps=verdict.sampler_steps)
 
 
 def prediction_to_message(prediction: Prediction, *, header: Header, chunk_id: int,
-                          camera_name: str, frames: Sequence[CompressedImage]) -> msg.Prediction:
+                          camera_name: str, frames: Sequence[CompressedImage], future: int = 0,
+                          num_futures: int = 0) -> msg.Prediction:
     """
     Write a prediction.
 
@@ -117,10 +119,13 @@ def prediction_to_message(prediction: Prediction, *, header: Header, chunk_id: i
     :param chunk_id: the chunk that was judged.
     :param camera_name: whose picture it is.
     :param frames: predicted frames, one per step, or none.
+    :param future: 0 for the mean, else which sampled one.
+    :param num_futures: sampled ones that are drawn of this chunk.
     :returns: the message.
     """
     return msg.Prediction(
         header=header, chunk_id=chunk_id, camera_name=camera_name, frames=list(frames),
+        future=future, num_futures=num_futures,
         offsets=_doubles(prediction.offsets_s), joint_names=list(prediction.joint_names),
         joint_positions=_doubles(prediction.joint_positions), risk=_floats(prediction.risk),
         uncertainty=_floats(prediction.uncertainty), model_id=prediction.model_id)

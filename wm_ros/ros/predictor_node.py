@@ -14,7 +14,9 @@ from typing import Any
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
 import wm_ros.msg as msg
@@ -24,12 +26,15 @@ from wm_ros.inference.history_config import HistoryConfig
 from wm_ros.ros import conversions, qos
 from wm_ros.ros.lifecycle import GuardedLifecycleNode, run
 from wm_ros.ros.parameters import ConfigParameters, ParameterError
+from wm_ros.ros.predictor_candidates import CandidateRequest, count_problem
 from wm_ros.ros.predictor_config import PredictorConfig, checkpoint_directory
 from wm_ros.ros.predictor_diagnostics import PredictorDiagnostics
 from wm_ros.ros.predictor_intake import Intake
+from wm_ros.ros.predictor_plans import measure_plans
 from wm_ros.ros.predictor_publishers import PredictorPublishers
 from wm_ros.ros.predictor_trust import SelfTrust
 from wm_ros.ros.predictor_worker import PredictorWorker
+from wm_ros.srv import CheckCandidates
 
 DIAGNOSTICS_PERIOD_S = 1.0
 
@@ -87,7 +92,14 @@ class PredictorNode(GuardedLifecycleNode):
       ~/predicted/image_raw/compressed (sensor_msgs/CompressedImage), ~/predicted/camera_info
       (sensor_msgs/CameraInfo): the main camera's future, drawn only while somebody listens,
       stamped as the source image; that of each further camera is on ~/prediction/CAMERA_NAME
+    * ~/futures (wm_ros/Prediction, depth 16): sampled futures of the main camera, one message for
+      each, as many as the plan has, drawn only while somebody listens
     * /diagnostics (diagnostic_msgs/DiagnosticArray, 1 Hz)
+
+    **Services**
+
+    * ~/check_candidates (wm_ros/CheckCandidates): verdicts on many trajectories for what the
+      camera shows now, for planners; commands of the gate go first
 
     **Parameters**: see PredictorConfig; jpeg_quality is tunable, all others are structural and
     checkpoint_path has no default.
@@ -107,6 +119,7 @@ class PredictorNode(GuardedLifecycleNode):
         self._worker: Any = None
         self._outputs: PredictorPublishers | None = None
         self._subscriptions_made: list[Any] = []
+        self._candidates: Any = None
         self._report: PredictorDiagnostics | None = None
         self._is_working = False
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
@@ -125,9 +138,15 @@ class PredictorNode(GuardedLifecycleNode):
             load_judge=partial(self._make_judge, config),
             make_intake=partial(self._make_intake, config), outputs=self._outputs,
             now_ns=self._now_ns, logger=self.get_logger(),
-            make_trust=lambda judge: SelfTrust(judge, config, self.get_logger()))
+            make_trust=lambda judge: SelfTrust(judge, config, self.get_logger()),
+            make_plans=lambda judge: measure_plans(judge, config, self.get_logger()),
+            margin_s=config.decision_margin)
         self._worker.start()
         self._listen(config)
+        # Of its own group: while it waits for the inference thread, everything else goes on.
+        self._candidates = self.create_service(
+            CheckCandidates, '~/check_candidates', self._check_candidates,
+            callback_group=ReentrantCallbackGroup())
         judge = self._worker.judge
         self._report = PredictorDiagnostics(
             self.get_name(), camera_topics=[made.topic_name for made in self._subscriptions_made[
@@ -152,6 +171,9 @@ class PredictorNode(GuardedLifecycleNode):
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made = []
+        if self._candidates is not None:
+            self.destroy_service(self._candidates)
+            self._candidates = None
         worker, self._worker = self._worker, None
         publishers, self._outputs = self._outputs, None
         self.parameters.release()
@@ -193,6 +215,20 @@ class PredictorNode(GuardedLifecycleNode):
             self.create_subscription(msg.ActionChunk, 'wm_gate/action_chunk', self._on_chunk,
                                      qos.ACTION_CHUNK),
         ]
+
+    async def _check_candidates(self, request: CheckCandidates.Request,
+                                response: CheckCandidates.Response) -> CheckCandidates.Response:
+        """Answer when the inference thread has; the executor goes on meanwhile."""
+        worker, count = self._worker, len(request.trajectories)
+        response.message = count_problem(count) or (
+            '' if self._is_working and worker is not None else 'the predictor is not active')
+        if not response.message:
+            answer = Future(executor=self.executor)
+            worker.candidates.ask(CandidateRequest(request.trajectories, lambda verdicts, text: (
+                answer.set_result((verdicts, text)))))
+            response.verdicts, response.message = await answer
+        response.success = not response.message
+        return response
 
     def _on_chunk(self, message: msg.ActionChunk) -> None:
         if self._is_working and self._worker is not None:

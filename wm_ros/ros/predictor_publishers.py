@@ -43,6 +43,7 @@ class PredictorPublishers:
         self._predictions = [
             create(msg.Prediction, f'~/prediction/{name}' if place else '~/prediction',
                    qos.PREDICTION) for place, name in enumerate(camera_names)]
+        self._futures = create(msg.Prediction, '~/futures', qos.FUTURES)
         self._image = create(Image, '~/predicted/image_raw', qos.PREDICTED_IMAGE)
         self._compressed = create(CompressedImage, '~/predicted/image_raw/compressed',
                                   qos.PREDICTED_IMAGE)
@@ -51,8 +52,8 @@ class PredictorPublishers:
 
     def destroy(self) -> None:
         """Take all publishers off the graph."""
-        for publisher in (self._verdict, self._heartbeat, *self._predictions, self._image,
-                          self._compressed, self._info):
+        for publisher in (self._verdict, self._heartbeat, *self._predictions, self._futures,
+                          self._image, self._compressed, self._info):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish_verdict(self, message: msg.Verdict) -> None:
@@ -99,7 +100,8 @@ class PredictorPublishers:
             jpegs = self._jpegs(views[place], headers[place])
             self._predictions[place].publish(prediction_to_message(
                 judgement.prediction, header=headers[place], chunk_id=verdict.chunk_id,
-                camera_name=self._camera_names[place], frames=jpegs))
+                camera_name=self._camera_names[place], frames=jpegs,
+                num_futures=verdict.num_futures))
         frames, header = views[0], headers[0]
         step = verdict.first_unsafe_step if verdict.first_unsafe_step >= 0 else len(frames) - 1
         self._image.publish(conversions.array_to_image(
@@ -109,6 +111,26 @@ class PredictorPublishers:
             info = conversions.scale_camera_info(self.camera_info, *frames.shape[1:3])
             info.header = header
             self._info.publish(info)
+
+    def wants_futures(self) -> bool:
+        """Tell whether anybody looks at sampled futures; runs on the inference thread."""
+        return self._futures.get_subscription_count() > 0
+
+    def publish_future(self, judgement: Any, headers: Sequence[Header],
+                       frames: NDArray[np.uint8], number: int) -> None:
+        """
+        Send one sampled future of the main camera; runs on the inference thread.
+
+        :param judgement: the judge's answer.
+        :param headers: see ``publish_prediction``.
+        :param frames: uint8 RGB (H, V h, w, 3).
+        :param number: which one, from 1.
+        """
+        main = np.split(frames, len(headers), axis=1)[0]
+        self._futures.publish(prediction_to_message(
+            judgement.prediction, header=headers[0], chunk_id=judgement.verdict.chunk_id,
+            camera_name=self._camera_names[0], frames=self._jpegs(main, headers[0]),
+            future=number, num_futures=judgement.verdict.num_futures))
 
     def _jpegs(self, frames: NDArray[np.uint8], header: Header) -> list[CompressedImage]:
         quality = self._jpeg_quality()

@@ -10,9 +10,14 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+
 from wm_ros.datatypes import Decision, Observation, Reason, Verdict
-from wm_ros.errors import CalibrationError
+from wm_ros.errors import CalibrationError, EngineError
 from wm_ros.inference.drift_monitor import DriftMonitor
+from wm_ros.ros import conversions
 from wm_ros.ros.predictor_config import PredictorConfig
 
 _CALIBRATE = "run 'wm-ros calibrate'"
@@ -30,8 +35,8 @@ class SelfTrust:
 
     def __init__(self, judge: Any, config: PredictorConfig, logger: Any) -> None:
         self._logger = logger
-        self.shadow_reason = _check_calibration(judge, config) or self._check_sensitivity(
-            judge, config)
+        self.shadow_reason = (_check_calibration(judge, config) or _check_golden(judge, config)
+                              or self._check_sensitivity(judge, config))
         self.monitor, self.monitor_off_reason = _make_monitor(judge, config)
         for reason in (self.shadow_reason and f'{self.shadow_reason}: shadow mode only',
                        self.monitor_off_reason):
@@ -128,6 +133,38 @@ def _check_calibration(judge: Any, config: PredictorConfig) -> str:
         raise CalibrationError(f'{text}; {_CALIBRATE}, or set allow_uncalibrated: true to watch '
                                'it in shadow mode')
     return text
+
+
+def _check_golden(judge: Any, config: PredictorConfig) -> str:
+    """Give the reason for shadow mode, or raise if the model does not run as it was made."""
+    problems = judge.check_golden(through_message)
+    if problems is None and config.require_golden_frame:
+        return (f'model {judge.model_id} has no golden frames to show that it runs as it was '
+                "made; export it again with 'wm-ros export'")
+    if problems:
+        raise EngineError(
+            f"golden frames: {'; '.join(problems)}. Model {judge.model_id} on "
+            f'{judge.engine.name} ({judge.engine.device}), pictures by {conversions.BACKEND}, '
+            'does not see or compute what its weights did when it was made: wrong weights, '
+            'colour order, normalisation, precision or a broken engine; build the engine and '
+            'export the checkpoint again')
+    return ''
+
+
+def through_message(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Send a picture through what a camera's pictures go through, once in each order of colours.
+
+    :param image: RGB uint8 (h, w, 3).
+    :returns: the picture, the left half of it sent as rgb8 and the right half as bgr8.
+    """
+    message = conversions.array_to_image(image, stamp=Time(), frame_id='')
+    other = conversions.array_to_image(image[..., ::-1], stamp=Time(), frame_id='')
+    other.encoding = 'bgr8'
+    first, second = (conversions.resize(conversions.image_to_rgb(one), *image.shape[:2])
+                     for one in (message, other))
+    middle = image.shape[1] // 2
+    return np.concatenate([first[:, :middle], second[:, middle:]], 1)
 
 
 def _make_monitor(judge: Any, config: PredictorConfig) -> tuple[DriftMonitor | None, str]:

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,9 @@ from wm_ros.datatypes import ActionChunk, Decision, Observation, Reason, Verdict
 from wm_ros.errors import EngineError
 from wm_ros.gate.digest import digest_trajectory
 from wm_ros.inference.history import UnusableObservation
+from wm_ros.inference.plans import Plan, PlanChooser
+from wm_ros.ros.predictor_candidates import CandidateQueue
+from wm_ros.ros.predictor_drawing import Drawing, DrawingOutputs
 from wm_ros.ros.predictor_intake import Intake
 from wm_ros.ros.predictor_mailbox import Mail, Mailbox
 from wm_ros.ros.predictor_messages import (
@@ -39,26 +42,12 @@ _TURN_S, _LEAST_TURN_S = 0.02, 0.001
 _NO_DIGEST = bytes(16)
 
 
-@dataclass(slots=True)
-class _Drawing:
-    """A judgement whose frames are decoded one by one, and those that are."""
-
-    judgement: Any
-    headers: Any
-    frames: list[NDArray[np.uint8]] = field(default_factory=list)
-
-
-class Outputs(Protocol):
+class Outputs(DrawingOutputs, Protocol):
     """Where the worker sends what it finds; called on the worker thread."""
 
     def publish_verdict(self, message: msg.Verdict) -> None: ...
 
     def publish_heartbeat(self, worker: 'PredictorWorker') -> None: ...
-
-    def wants_prediction(self) -> bool: ...
-
-    def publish_prediction(self, judgement: Any, headers: Any,
-                           frames: NDArray[np.uint8]) -> None: ...
 
 
 class PredictorWorker:
@@ -71,21 +60,28 @@ class PredictorWorker:
     :param now_ns: the clock of the stamps.
     :param logger: a ROS logger.
     :param make_trust: examines the judge, or raises; called on the thread.
+    :param make_plans: times the judge, or raises; called on the thread.
+    :param margin_s: how long before its time a verdict should be on its way, s.
     """
 
     def __init__(self, *, load_judge: Callable[[], Any], make_intake: Callable[[Any], Intake],
                  outputs: Outputs, now_ns: Callable[[], int], logger: Any,
-                 make_trust: Callable[[Any], SelfTrust]) -> None:
+                 make_trust: Callable[[Any], SelfTrust],
+                 make_plans: Callable[[Any], PlanChooser], margin_s: float) -> None:
         self._load_judge = load_judge
         self._make_intake = make_intake
         self._make_trust = make_trust
+        self._make_plans = make_plans
+        self._margin_s = margin_s
         self._outputs = outputs
         self._now_ns = now_ns
         self._logger = logger
         self.mailbox = Mailbox()
+        self.candidates = CandidateQueue()
         self.judge: Any = None
         self.intake: Intake
         self.trust: SelfTrust
+        self.plans: PlanChooser
         self.progress = 0
         self.num_errors = 0
         self.problem = ''
@@ -93,8 +89,8 @@ class PredictorWorker:
         self.latencies_ms: deque[float] = deque(maxlen=200)
         self._pending: msg.ActionChunk | None = None
         # What is being drawn, and what will be after it: the newest judgement.
-        self._drawing: _Drawing | None = None
-        self._to_draw: _Drawing | None = None
+        self._drawing: Drawing | None = None
+        self._to_draw: Drawing | None = None
         self._beat_at = 0.0
         self._is_active = False
         self._is_fresh = False
@@ -151,6 +147,7 @@ class PredictorWorker:
             if self._ready.is_set():
                 self._logger.fatal(f'the inference thread ended: {error!r}')
         finally:
+            self.candidates.drop_all('the predictor was cleaned up')
             if self.judge is not None:
                 self.judge.close()
             self.judge = None
@@ -160,13 +157,15 @@ class PredictorWorker:
         self.judge = self._load_judge()
         self.judge.warm_up()
         self.trust = self._make_trust(self.judge)
+        self.plans = self._make_plans(self.judge)
         self.intake = self._make_intake(self.judge.config)
 
     def _turn_guarded(self) -> None:
         try:
             due_s = self._beat_at + HEARTBEAT_PERIOD_S - time.monotonic()
             wait_s = min(_TURN_S, max(_LEAST_TURN_S, due_s))
-            self._turn(self.mailbox.take(0.0 if self._drawing is not None else wait_s))
+            is_busy = self._drawing is not None or len(self.candidates) > 0
+            self._turn(self.mailbox.take(0.0 if is_busy else wait_s))
         except Exception as error:  # named guard: worker loop
             self._recover(error)
 
@@ -186,6 +185,7 @@ class PredictorWorker:
             self._doubt(has_news=len(mail.images) > 0)
         else:
             self._drawing = self._to_draw = None
+            self.candidates.drop_all('the predictor is not active')
         self._beat()
 
     def _doubt(self, *, has_news: bool) -> None:
@@ -198,24 +198,20 @@ class PredictorWorker:
         if self.mailbox.queue:
             return
         self._beat(early_s=HEARTBEAT_PERIOD_S / 2)
-        if self.trust.has_due:
+        if len(self.candidates):
+            self.candidates.step(self.judge, observe=self.intake.observe, now_ns=self._now_ns(),
+                                 void=self.trust.void)
+        elif self.trust.has_due:
             self.trust.score_due(self.judge)
         elif self._drawing is not None:
             self._draw(self._drawing)
 
-    def _draw(self, drawing: _Drawing) -> None:
-        """
-        Decode one more frame, and publish them when all are there.
-
-        One in a turn: all of them take longer than the gate waits for a beat, and a command that
-        comes meanwhile must not wait for pictures of the one before.
-        """
-        drawing.frames.append(self.judge.frame(drawing.judgement, len(drawing.frames)))
-        if len(drawing.frames) == len(drawing.judgement.prediction.offsets_s):
+    def _draw(self, drawing: Drawing) -> None:
+        """Draw one more frame, and go on with the newest judgement when all are there."""
+        if not drawing.is_done:
+            drawing.step(self.judge)
+        if drawing.is_done:
             self._drawing, self._to_draw = self._to_draw, None
-            self._beat()
-            self._outputs.publish_prediction(
-                drawing.judgement, drawing.headers, np.stack(drawing.frames))
 
     def _check(self, mail: Mail) -> None:
         """Answer one chunk, and have its consequence drawn afterwards if anybody looks."""
@@ -223,10 +219,12 @@ class PredictorWorker:
         verdict, judgement, observation = self._decide(mail)
         self._answer(verdict)
         self.latencies_ms.append(1e3 * (time.monotonic() - mail.received_s))
-        if judgement is not None and observation is not None and self._outputs.wants_prediction():
-            self._to_draw = _Drawing(judgement, self.intake.headers(observation))
-            if self._drawing is None:
-                self._drawing, self._to_draw = self._to_draw, None
+        if judgement is not None and observation is not None:
+            drawing = Drawing(judgement, self.intake.headers(observation), self._outputs)
+            if not drawing.is_done and self._drawing is None:
+                self._drawing = drawing
+            elif not drawing.is_done:
+                self._to_draw = drawing
 
     def _decide(self, mail: Mail) -> tuple[Verdict, Any, Observation | None]:
         message, begin = mail.chunk, time.monotonic()
@@ -239,14 +237,29 @@ class PredictorWorker:
         except UnusableObservation as error:
             return self._refuse(message, chunk.digest, error.reason, str(error)), None, None
         observed = time.monotonic()
-        judgement = self.judge.judge(chunk, observation, stamp_ns=now_ns)
+        plan = self.plans.choose((chunk.decide_by_ns - now_ns) / 1e6 - 1e3 * self._margin_s)
+        judgement = self.judge.judge(chunk, observation, stamp_ns=now_ns,
+                                     num_steps=plan.num_steps)
         self.problem = ''
         times = 1e3 * np.diff([mail.received_s, begin, observed, time.monotonic()])
-        verdict = self._finish(judgement, chunk, times)
+        self.plans.note(plan, float(times[1:].sum()))
+        judgement = judgement._replace(verdict=replace(
+            judgement.verdict, num_futures=plan.num_futures, sampler_steps=plan.sampler_steps))
+        verdict = self._in_time(self._finish(judgement, chunk, times), chunk, plan)
         has_future = verdict.decision != Decision.INVALID and judgement.prediction is not None
         if has_future:
             self.trust.expect(judgement, observation)
         return verdict, judgement if has_future else None, observation
+
+    def _in_time(self, verdict: Verdict, chunk: ActionChunk, plan: Plan) -> Verdict:
+        """Take a release back that comes after its time: the gate would not obey it either."""
+        late_s = (self._now_ns() - chunk.decide_by_ns) / 1e9
+        if late_s <= 0 or verdict.decision not in (Decision.OK, Decision.SLOW):
+            return verdict
+        return replace(
+            verdict, decision=Decision.VETO, reasons=verdict.reasons | Reason.DEADLINE,
+            speed_factor=1.0, message=f'looked at {plan}, but was done {late_s:.3f} s after '
+                                      f'decide_by; {verdict.message}')
 
     def _finish(self, judgement: Any, chunk: ActionChunk, times: NDArray[np.float64]) -> Verdict:
         """Check the judge's numbers and add what only this thread knows."""
@@ -294,6 +307,7 @@ class PredictorWorker:
             self._logger.error(f'inference failed: {text}\n{trace}')
         self.problem = text
         self._drawing = self._to_draw = None
+        self.candidates.drop_first(text)
         if self._pending is not None:
             message, self._pending = self._pending, None
             digest = bytes(message.digest)

@@ -86,6 +86,8 @@ BYPASS = _profile()
 
 # Consequences, for people and recorders.
 PREDICTION = _profile()
+# Several messages belong to one command.
+FUTURES = _profile(depth=16)
 PREDICTED_IMAGE = _profile()
 MARKERS = _profile()
 CONTACTS = _profile(depth=10)
