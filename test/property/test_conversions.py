@@ -20,6 +20,7 @@ pytest.importorskip('sensor_msgs', reason='needs the ROS message classes')
 from builtin_interfaces.msg import Time  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
+from wm_ros.data.pictures import decode_picture  # noqa: E402
 from wm_ros.errors import ObservationError  # noqa: E402
 from wm_ros.ros import conversions  # noqa: E402
 
@@ -109,6 +110,85 @@ def test_jpeg_keeps_colours_in_their_channels(rows, columns, seed):
     message = conversions.array_to_jpeg(rgb, stamp=STAMP, frame_id='camera', quality=95)
     decoded = conversions.image_to_rgb(message)
     assert np.abs(decoded.astype(int) - rgb).max() <= 4
+
+
+# Brightness and colours of ITU-R BT.601, with 16 to 235 for black to white: Y, U, V and RGB.
+_BT601 = [((16, 128, 128), (0, 0, 0)), ((235, 128, 128), (255, 255, 255)),
+          ((82, 90, 240), (255, 0, 0)), ((145, 54, 34), (0, 255, 0)),
+          ((41, 240, 110), (0, 0, 255)), ((126, 128, 128), (128, 128, 128))]
+
+
+def make_yuv(encoding, value, height, width, pad=0):
+    """Fill a message with one brightness and colour."""
+    y, u, v = value
+    if encoding == 'nv21':
+        rows = np.full((height * 3 // 2, width), y, np.uint8)
+        rows[height:] = np.tile([v, u], width // 2)
+    else:
+        pair = (u, y, v, y) if encoding in ('uyvy', 'yuv422') else (y, u, y, v)
+        rows = np.tile(np.array(pair, np.uint8), (height, width // 2))
+    rows = np.pad(rows, ((0, 0), (0, pad)), constant_values=99)
+    message = Image(height=height, width=width, encoding=encoding, step=rows.shape[1])
+    message.data = array('B', rows.tobytes())
+    return message
+
+
+@pytest.mark.parametrize('encoding', ['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv21'])
+@pytest.mark.parametrize(('value', 'rgb'), _BT601)
+def test_brightness_and_colour_apart_become_rgb(encoding, value, rgb):
+    for pad in (0, 5):
+        found = conversions.image_to_rgb(make_yuv(encoding, value, 4, 6, pad))
+        assert found.shape == (4, 6, 3)
+        assert np.abs(found.astype(int) - rgb).max() <= 2
+
+
+@pytest.mark.parametrize(('encoding', 'size', 'text'), [
+    ('yuyv', (4, 5), '5x4 pixels; yuyv needs an even number'),
+    ('nv21', (3, 4), '4x3 pixels; nv21 needs an even number')])
+def test_pixels_that_share_a_colour_come_in_pairs(encoding, size, text):
+    message = make_yuv(encoding, (16, 128, 128), 4, 6)
+    message.height, message.width = size
+    with pytest.raises(ObservationError, match=text):
+        conversions.image_to_rgb(message)
+    message.height, message.width = 4, 6
+    message.data = message.data[:-1]
+    with pytest.raises(ObservationError, match=f'image has {len(message.data)} bytes'):
+        conversions.image_to_rgb(message)
+
+
+@given(images(encodings=('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8', 'mono16')), sizes, sizes)
+def test_small_pictures_are_the_pictures_made_small(case, height, width):
+    message, pixels = case
+    small, size = conversions.image_to_small_rgb(message, height, width)
+    assert size == pixels.shape[:2]
+    whole = conversions.resize(conversions.image_to_rgb(message), height, width)
+    # Grey and colours come from the same averages, but for how OpenCV rounds one and three.
+    assert np.abs(small.astype(int) - whole).max() <= 1
+    assert not np.shares_memory(small, np.frombuffer(message.data, np.uint8))
+
+
+@pytest.mark.parametrize(('size', 'at_least', 'decoded'), [
+    ((480, 640), (144, 192), (240, 320)), ((720, 1280), (144, 192), (180, 320)),
+    ((480, 640), (60, 80), (60, 80)), ((480, 640), (61, 80), (120, 160)),
+    ((200, 300), (144, 192), (200, 300)), ((481, 641), (240, 320), (241, 321)),
+    ((480, 640), (480, 640), (480, 640))])
+def test_a_large_jpeg_is_decoded_no_larger_than_needed(size, at_least, decoded):
+    rows, columns = np.mgrid[:size[0], :size[1]]
+    rgb = np.stack([rows % 256, columns % 256, (rows + columns) // 8 % 256], -1).astype(np.uint8)
+    rgb = cv2.GaussianBlur(rgb, (0, 0), 6)
+    message = conversions.array_to_jpeg(rgb, stamp=STAMP, frame_id='', quality=95)
+    data = bytes(message.data)
+    assert decode_picture(data, at_least=at_least).shape[:2] == decoded
+    assert decode_picture(data).shape[:2] == size
+    small, found = conversions.image_to_small_rgb(message, *at_least)
+    assert found == size
+    whole = conversions.resize(conversions.image_to_rgb(message), *at_least)
+    assert np.abs(small.astype(int) - whole).mean() < 1
+
+
+def test_a_png_is_decoded_whole():
+    data = cv2.imencode('.png', np.zeros((480, 640, 3), np.uint8))[1].tobytes()
+    assert decode_picture(data, at_least=(10, 10)).shape == (480, 640, 3)
 
 
 @given(images(), st.integers(-50, 50))

@@ -19,6 +19,11 @@ _JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN = 0xDA
 
 
+def is_jpeg(data: bytes) -> bool:
+    """Tell whether bytes begin as a JPEG does."""
+    return data.startswith(_JPEG_START)
+
+
 def check_picture(data: bytes) -> tuple[int, int]:
     """
     Refuse bytes that are no JPEG or PNG, are truncated, or state an absurd size.

@@ -20,11 +20,14 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from wm_ros.data.picture_headers import check_picture
 from wm_ros.data.pictures import (
+    YUV,
     RawImage,
     array_to_rgb,
     check_is_picture,
     decode_picture,
+    raw_to_array,
     unpadded,
 )
 from wm_ros.errors import ObservationError
@@ -72,12 +75,15 @@ def image_to_array(message: Image) -> NDArray:
     """
     Give the pixels of a raw image as they are encoded.
 
-    :param message: encodings rgb8 bgr8 rgba8 bgra8 mono8 mono16 16UC1, any step, both byte orders.
-    :returns: uint8 or uint16 in native byte order, (h, w) or (h, w, C), channels as encoded; may
-        share memory with the message.
+    :param message: encodings rgb8 bgr8 rgba8 bgra8 mono8 mono16 16UC1 uyvy yuyv nv21, any step,
+        both byte orders.
+    :returns: uint8 or uint16 in native byte order, (h, w) or (h, w, C), channels as encoded; of
+        nv21 all rows that were sent; may share memory with the message.
     :raises ObservationError: naming the value that is wrong.
     """
-    return _convert(unpadded(message))
+    raw = unpadded(message)
+    # The libraries differ in what shape they give these; the bytes themselves are plain.
+    return raw_to_array(raw) if raw.encoding in YUV else _convert(raw)
 
 
 def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
@@ -97,14 +103,39 @@ def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
     return array_to_rgb(image_to_array(message), message.encoding)
 
 
+def image_to_small_rgb(message: Image | CompressedImage, height: int, width: int
+                       ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """
+    Give a camera image as RGB in another size, without work on pixels that are averaged away.
+
+    :param message: a raw or a JPEG or PNG image, see ``image_to_rgb``.
+    :param height: wanted, px.
+    :param width: wanted, px.
+    :returns: uint8 (height, width, 3), always a new array, and the height and width of the
+        camera's picture, px.
+    :raises ObservationError: naming the value that is wrong.
+    """
+    if hasattr(message, 'format'):
+        data = bytes(message.data)
+        rgb = decode_picture(data, message.format, at_least=(height, width))
+        return resize(rgb, height, width), check_picture(data)
+    size = message.height, message.width
+    check_is_picture(message.encoding)
+    pixels = image_to_array(message)
+    if message.encoding in ('bgr8', 'bgra8', 'rgba8', 'mono8'):
+        # Averages of each channel by itself: the order of the two steps does not matter.
+        return array_to_rgb(resize(pixels, height, width), message.encoding), size
+    return resize(array_to_rgb(pixels, message.encoding), height, width), size
+
+
 def resize(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """
     Scale a picture by averaging areas, as the training data was scaled.
 
-    :param rgb: uint8 (h, w, 3).
+    :param rgb: uint8 (h, w, C) or (h, w).
     :param height: new height, px.
     :param width: new width, px.
-    :returns: uint8 (height, width, 3), always a new array.
+    :returns: uint8 (height, width, C) or (height, width), always a new array.
     """
     if rgb.shape[:2] == (height, width):
         return rgb.copy()

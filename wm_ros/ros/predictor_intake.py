@@ -132,17 +132,17 @@ class Intake:
         known = self._cameras[camera]
         if known.changed:
             raise ObservationError(known.changed)
-        rgb = conversions.image_to_rgb(message)
+        rgb, size = conversions.image_to_small_rgb(message, *self._size)
         encoding = getattr(message, 'encoding', '') or getattr(message, 'format', '')
-        found = (rgb.shape[1], rgb.shape[0], encoding)
+        found = (size[1], size[0], encoding)
         if known.format is not None and found != known.format:
             known.changed = 'camera changed from {}x{} {} to {}x{} {}; '.format(
                 *known.format, *found) + 'configure the predictor again'
             raise ObservationError(known.changed)
         known.format, known.frame_id = found, message.header.frame_id
         self._history.add_image(
-            conversions.resize(rgb, *self._size), stamp_to_ns(message.header.stamp),
-            self._now_ns(), content=zlib.crc32(message.data), camera=camera)
+            rgb, stamp_to_ns(message.header.stamp), self._now_ns(),
+            content=zlib.crc32(message.data), camera=camera)
 
     def _note(self, source: str, problem: str) -> None:
         before = self._refusals[source]
