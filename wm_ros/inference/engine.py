@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import Checkpoint
+from wm_ros.inference.engine_settings import EngineSettings
+
+ENGINES = ('onnxruntime', 'torch', 'torch_compile', 'tensorrt')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,22 +127,30 @@ def risk_from_logits(logits: NDArray[np.float32]
     return risk.astype(np.float32), members.std(-1).astype(np.float32)
 
 
-def make_engine(name: str, checkpoint: Checkpoint, *, device: str = 'cpu', num_threads: int = 1
-                ) -> Engine:
+def make_engine(name: str, checkpoint: Checkpoint, *, device: str = 'cpu', num_threads: int = 1,
+                settings: EngineSettings | None = None) -> Engine:
     """
     Return the engine that was asked for, or fail: nothing is replaced silently.
 
+    :param name: one of ENGINES.
+    :param num_threads: on the CPU.
+    :param settings: which TensorRT engine; others take none.
     :raises EngineError: if the engine is unknown or not installed, saying what to install.
     """
+    if name not in ENGINES:
+        raise EngineError(f'engine {name!r} is unknown; choose one of '
+                          f"{', '.join(map(repr, ENGINES))}")
     if name == 'onnxruntime':
         from wm_ros.inference.onnx_engine import OnnxEngine
         return OnnxEngine(checkpoint, device=device, num_threads=num_threads)
-    if name == 'torch':
-        try:
-            import torch  # noqa: F401
-        except ImportError as error:
-            raise EngineError("engine 'torch' is not installed: pip install 'wm_ros[train]', or "
-                              "set engine to 'onnxruntime'") from error
-        from wm_ros.inference.torch_engine import TorchEngine
-        return TorchEngine(checkpoint, device=device, num_threads=num_threads)
-    raise EngineError(f"engine {name!r} is unknown; choose 'onnxruntime' or 'torch'")
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise EngineError(f"engine {name!r} needs torch: pip install 'wm_ros[train]', or set "
+                          "engine to 'onnxruntime'") from error
+    if name == 'tensorrt':
+        from wm_ros.inference.tensorrt_engine import open_engine
+        return open_engine(checkpoint, device=device, settings=settings or EngineSettings())
+    from wm_ros.inference.torch_engine import TorchEngine
+    return TorchEngine(checkpoint, device=device, num_threads=num_threads,
+                       should_compile=name == 'torch_compile')

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wm_ros.inference.checkpoint import GEOMETRY_FILES, GRAPH_FILES, SAMPLER_FILES
 from wm_ros.inference.graphs import make_graphs, sample_inputs
+from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.model import WorldModel
 
 OPSET = 20
@@ -26,10 +27,13 @@ def export_graphs(model: WorldModel, directory: Path) -> None:
     samples = sample_inputs(model.config)
     files = {**GRAPH_FILES, **GEOMETRY_FILES, **SAMPLER_FILES}
     for name, graph in make_graphs(model).items():
-        outputs = _OUTPUTS[name]
-        if name == 'encode' and model.reach is None:
-            outputs = outputs[:-1]
-        _export(graph, samples[name], outputs, directory / files[name])
+        _export(graph, samples[name], output_names(name, model.config), directory / files[name])
+
+
+def output_names(name: str, config: ModelConfig) -> tuple[str, ...]:
+    """Return the names of a graph's outputs, in their order."""
+    names = _OUTPUTS[name]
+    return names[:-1] if name == 'encode' and config.geometry is None else names
 
 
 def _export(graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], path: Path

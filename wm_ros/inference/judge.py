@@ -29,6 +29,7 @@ from wm_ros.inference.checkpoint import (
     load_checkpoint,
 )
 from wm_ros.inference.engine import CheckInput, CheckOutput, Engine, make_engine
+from wm_ros.inference.engine_settings import EngineSettings
 from wm_ros.inference.golden import compare_with_golden, read_golden
 from wm_ros.inference.graph_engine import blank_input
 from wm_ros.inference.self_test import Sensitivity, measure_sensitivity, read_self_test
@@ -58,17 +59,20 @@ class Judge:
 
     @classmethod
     def load(cls, checkpoint_path: Path, *, engine: str = 'onnxruntime', device: str = 'cpu',
-             num_threads: int = 1, ttl_s: float = VERDICT_TTL_S) -> 'Judge':
+             num_threads: int = 1, ttl_s: float = VERDICT_TTL_S,
+             settings: EngineSettings | None = None) -> 'Judge':
         """
         Open and verify a checkpoint and put it on an engine.
 
+        :param settings: which TensorRT engine; others take none.
         :raises CheckpointError: if a file is missing, altered or of another version.
         :raises CalibrationError: if its thresholds cannot be read.
         :raises EngineError: if the engine is absent or refuses the model.
         """
         checkpoint = load_checkpoint(checkpoint_path)
-        return cls(checkpoint, make_engine(engine, checkpoint, device=device,
-                                           num_threads=num_threads), ttl_s=ttl_s)
+        return cls(checkpoint, make_engine(
+            engine, checkpoint, device=device, num_threads=num_threads, settings=settings),
+            ttl_s=ttl_s)
 
     @property
     def is_calibrated(self) -> bool:

@@ -1,7 +1,14 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Eager torch: for development, and the reference that exported graphs are compared with."""
+"""
+Torch itself: for development, and the reference that exported graphs are compared with.
 
+Eager, or compiled when a graph is first used with a shape, which takes most of a minute and needs
+a C++ compiler on the CPU.
+"""
+
+import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,8 +28,11 @@ class TorchEngine(GraphEngine):
 
     name = 'torch'
 
-    def __init__(self, checkpoint: Checkpoint, *, device: str = 'cpu', num_threads: int = 1
-                 ) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, device: str = 'cpu', num_threads: int = 1,
+                 should_compile: bool = False) -> None:
+        if should_compile and device == 'cpu' and not _has_compiler():
+            raise EngineError("engine 'torch_compile' needs a C++ compiler on the CPU: apt-get "
+                              "install g++, or set engine to 'torch' or 'onnxruntime'")
         if device.startswith('cuda') and not torch.cuda.is_available():
             raise EngineError(f'device {device!r} was asked for, but torch {torch.__version__} '
                               "sees no CUDA device; set device to 'cpu'")
@@ -30,6 +40,9 @@ class TorchEngine(GraphEngine):
         torch.set_num_threads(num_threads)
         model = load_model(checkpoint.directory / WEIGHTS_FILE, checkpoint.config).to(device)
         self._graphs = make_graphs(model)
+        if should_compile:
+            self.name = 'torch_compile'
+            self._graphs = {name: torch.compile(graph) for name, graph in self._graphs.items()}
 
     def close(self) -> None:
         """Drop the weights."""
@@ -51,3 +64,7 @@ class TorchEngine(GraphEngine):
 
     def _repeat(self, array: torch.Tensor, count: int) -> torch.Tensor:
         return array.expand(count, *array.shape[1:])
+
+
+def _has_compiler() -> bool:
+    return shutil.which(os.environ.get('CXX', 'g++')) is not None
