@@ -165,7 +165,7 @@ class Engine:
     """A session and its tensors."""
 
     def __init__(self, shapes, graph):
-        self.shapes = shapes
+        self.shapes, self.known = shapes, {}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
@@ -213,8 +213,11 @@ class Context:
         return [name for name in self._engine.shapes if name not in self._shapes]
 
     def get_tensor_shape(self, name):
-        outputs = self._outputs()
-        return outputs[name].shape
+        key = tuple(self._shapes.items())
+        if key not in self._engine.known:
+            self._engine.known[key] = {
+                output: value.shape for output, value in self._outputs().items()}
+        return self._engine.known[key][name]
 
     def execute_async_v3(self, stream):
         assert stream == STREAM

@@ -163,7 +163,7 @@ def test_control_c_ends_a_build_and_stores_nothing(checkpoint, settings):
 def test_precisions_are_within_their_tolerance_and_int8_is_refused(checkpoint, settings):
     half = dataclasses.replace(settings, precision='float16')
     built, _, _ = build(checkpoint, half)
-    assert 0 < built.parity.risk + built.parity.joints_rad
+    assert built.parity.risk + built.parity.joints_rad > 0
     with pytest.raises(EngineError, match=r'int8 is not offered.*--fp16'):
         building.build_engine(checkpoint, dataclasses.replace(settings, precision='int8'))
     with pytest.raises(EngineError, match="'float8' is unknown; choose one of float32"):
