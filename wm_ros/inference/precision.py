@@ -58,8 +58,11 @@ def lower_precision(graph: bytes, precision: str, *, emulate: bool = False) -> b
     import onnx
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph))
     nodes = _Lowering(model.graph, precision, emulate=emulate).run()
-    del model.graph.node[:], model.graph.value_info[:]
+    used = {name for node in nodes for name in node.input}
+    weights = [item for item in model.graph.initializer if item.name in used]
+    del model.graph.node[:], model.graph.value_info[:], model.graph.initializer[:]
     model.graph.node.extend(nodes)
+    model.graph.initializer.extend(weights)
     # The standard has no bfloat16 convolution before opset 22; TensorRT's parser has.
     onnx.checker.check_model(model, full_check=emulate or precision == 'float16')
     lowered: bytes = model.SerializeToString()
@@ -87,8 +90,10 @@ class _Lowering:
         producers = {name: node for node in graph.node for name in node.output}
         self._guarded = {name for name, node in producers.items() if node.op_type == 'Where'
                          and producers[node.input[0]].op_type == 'IsNaN'}
-        # Names of tensors in 16 bits, and those that exist in 16 bits alone so far.
+        # Names of tensors in 16 bits, which of them were computed so, and which of those exist
+        # in 16 bits alone so far.
         self._low: dict[str, str] = {}
+        self._born_low: set[str] = set()
         self._low_alone: set[str] = set()
         self._nodes: list[Any] = []
 
@@ -115,7 +120,7 @@ class _Lowering:
         if node.op_type not in _FOLLOW:
             return False
         given = [name for name in self._typed(node) if name not in self._constants]
-        return bool(given) and all(name in self._low for name in given)
+        return bool(given) and self._born_low.issuperset(given)
 
     def _typed(self, node: Any) -> list[str]:
         """Return the inputs whose type is that of the output."""
@@ -131,6 +136,7 @@ class _Lowering:
         self._nodes.append(node)
         for place, name in enumerate(outputs):
             self._low[name] = f'{name}_half'
+            self._born_low.add(name)
             self._low_alone.add(name)
             if self._emulate:
                 node.output[place] = f'{name}_wide'

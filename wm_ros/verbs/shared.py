@@ -23,9 +23,10 @@ console = Console()
 SPLITS = ('id', 'objects', 'appearance', 'dynamics', 'varied')
 
 
-def add_verb(verbs: Any, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
-    """Add a verb named like its function, with its docstring as help."""
-    parser = verbs.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+def add_verb(verbs: Any, run: Callable[[argparse.Namespace], None], *, name: str = ''
+             ) -> argparse.ArgumentParser:
+    """Add a verb named like its function, if no name is given, with its docstring as help."""
+    parser = verbs.add_parser(name or run.__name__, help=run.__doc__, description=run.__doc__)
     parser.set_defaults(run=run)
     return parser
 
@@ -33,7 +34,8 @@ def add_verb(verbs: Any, run: Callable[[argparse.Namespace], None]) -> argparse.
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a checkpoint and an engine."""
     parser.add_argument('--checkpoint', default='default', help="a directory, or 'default'")
-    parser.add_argument('--engine', default='onnxruntime', help='onnxruntime or torch')
+    parser.add_argument('--engine', default='onnxruntime',
+                        help='onnxruntime, torch, torch_compile or tensorrt')
     parser.add_argument('--threads', type=positive, default=2)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_ros.errors import WorldModelError
+from wm_ros.verbs.check_engines import add_check_options, check_engines
 from wm_ros.verbs.shared import add_verb, console, positive, positive_float, progress_bar
 
 CACHE = 'cache'
@@ -51,11 +52,16 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def export(arguments: argparse.Namespace) -> None:
-    """Write a checkpoint from a training run that may still be going on."""
+    """Write a checkpoint from a training run that may still be going on, or check one."""
+    from wm_ros.inference.checkpoint import resolve_checkpoint
     from wm_ros.inference.weights import load_model
     from wm_ros.training.exporting import write_checkpoint
     from wm_ros.training.recipe import read_recipe
     from wm_ros.training.trainer import BEST_FILE, build_trainer
+    if arguments.checkpoint:
+        check_engines(arguments, resolve_checkpoint(arguments.checkpoint))
+        return
+    check_given(arguments)
     recipe = read_recipe(arguments.config, arguments.sets, steps=arguments.steps)
     trainer, windows = build_trainer(
         arguments.data, arguments.run_directory, recipe.train_config(), **recipe.model,
@@ -75,6 +81,18 @@ def export(arguments: argparse.Namespace) -> None:
     write_checkpoint(model, windows, trainer.model_config, arguments.out,
                      seed=trainer.config.seed)
     console.print(f'checkpoint of {what} in {arguments.out}')
+    if arguments.check:
+        check_engines(arguments, arguments.out)
+
+
+def check_given(arguments: argparse.Namespace) -> None:
+    """Raise ValueError unless an export has its options, or is only a check."""
+    missing = [option for option, value in (
+        ('--data', arguments.data), ('--run', arguments.run_directory), ('--out', arguments.out))
+        if not value]
+    if missing:
+        raise ValueError(f"give {', '.join(missing)} to write a checkpoint, or --check "
+                         '--checkpoint DIR to compare engines on one that is there')
 
 
 @contextmanager
@@ -102,12 +120,12 @@ def add_parser(verbs: Any) -> None:
                         help='take up a run with other data or training settings than it had')
     _add_settings(parser)
     parser = add_verb(verbs, export)
-    parser.add_argument('--data', type=Path, required=True, nargs='+', help='as for train')
-    parser.add_argument('--run', type=Path, required=True, dest='run_directory',
-                        help='the --out of train')
-    parser.add_argument('--out', type=Path, required=True, help='checkpoint directory')
+    parser.add_argument('--data', type=Path, nargs='+', help='as for train')
+    parser.add_argument('--run', type=Path, dest='run_directory', help='the --out of train')
+    parser.add_argument('--out', type=Path, help='checkpoint directory')
     parser.add_argument('--best', action='store_true',
                         help='the weights that did best on held-out episodes, not the newest')
+    add_check_options(parser)
     _add_settings(parser)
 
 
