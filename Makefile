@@ -24,10 +24,10 @@ INTERFACES := package.xml CMakeLists.txt $(wildcard msg/*.msg srv/*.srv scripts/
 # The list of files, not their content: symlinks keep the content live.
 FILE_LIST := build/.files
 
-.PHONY: help setup build demo test lint clean FORCE
+.PHONY: help setup build demo test test-tensorrt lint clean FORCE
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
 setup: build  ## install everything the demo needs, and build the package
 
@@ -57,6 +57,10 @@ test: build $(TEST_STAMP)  ## lint, then all tests (TEST_ARGS='test/unit -k gate
 	@status=0; $(MAKE) --no-print-directory lint || status=$$?; \
 	source ./env.sh; python -m pytest $(TEST_ARGS) || status=$$?; \
 	exit $$status
+
+test-tensorrt: $(TEST_STAMP)  ## build all graphs with TensorRT, which needs no GPU for it
+	@scripts/setup.sh tensorrt
+	@$(VENV)/bin/python -m pytest test/unit/test_tensorrt_rtx.py $(TEST_ARGS)
 
 lint: $(TEST_STAMP)  ## ruff and mypy
 	@$(VENV)/bin/ruff check .

@@ -2,11 +2,11 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Make .venv and install what the demo or the tests need:  scripts/setup.sh demo|test
+# Make .venv and install what the demo or the tests need:  scripts/setup.sh demo|test|tensorrt
 # Running it again changes nothing. Versions come from requirements/constraints.txt alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-group="${1:?usage: scripts/setup.sh demo|test}"
+group="${1:?usage: scripts/setup.sh demo|test|tensorrt}"
 
 say() { printf '[setup %3ds] %s\n' "$SECONDS" "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -119,11 +119,21 @@ install_test() {
     say 'installing the train and data extras and the test tools'
     pip_install -r requirements/train.txt -r requirements/data.txt -r requirements/examples.txt \
         -r requirements/test.txt
+    # A few seconds and 96 MB, and the tests without it build no engine. Not everywhere to be had.
+    install_tensorrt || say 'no tensorrt-rtx here: the tests that build engines will skip'
     say 'the tests have what they need'
+}
+
+install_tensorrt() {
+    .venv/bin/python -c 'import importlib.util as found
+exit(found.find_spec("tensorrt_rtx") is None)' && return
+    say 'installing tensorrt-rtx, which builds engines without a GPU (96 MB)'
+    pip_install -r requirements/tensorrt_rtx.txt
 }
 
 case "$group" in
     demo) install_demo ;;
     test) install_test ;;
-    *) echo "setup: unknown group '$group': demo or test" >&2; exit 2 ;;
+    tensorrt) install_tensorrt ;;
+    *) echo "setup: unknown group '$group': demo, test or tensorrt" >&2; exit 2 ;;
 esac
