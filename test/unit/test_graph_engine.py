@@ -3,6 +3,7 @@
 """Engines: the same answers from each, batches, and futures by seed."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -63,6 +64,24 @@ def test_engines_agree_on_risk_joints_frames_and_futures(engines):
                for engine, output in zip(engines, outputs, strict=True)]
     assert futures[0].shape == (2, 5, 32, 48, 3)
     assert np.abs(futures[0] - futures[1]).max() <= 1
+
+
+def test_compiled_torch_is_the_same_model(engines, checkpoint, monkeypatch):
+    # The graphs are captured whole; making machine code of them takes minutes.
+    compile_quickly = functools.partial(torch.compile, backend='eager', fullgraph=True)
+    monkeypatch.setattr(torch, 'compile', compile_quickly)
+    compiled = make_engine('torch_compile', checkpoint)
+    assert compiled.name == 'torch_compile'
+    one, two = engines[1].check(make_input(0)), compiled.check(make_input(0))
+    np.testing.assert_allclose(one.risk, two.risk, atol=2e-6)
+    np.testing.assert_array_equal(engines[1].decode(one), compiled.decode(two))
+    compiled.close()
+
+
+def test_an_engine_that_does_not_exist_is_refused_with_those_that_do(checkpoint):
+    with pytest.raises(EngineError, match="'tpu' is unknown; choose one of 'onnxruntime', 'torch'"
+                                          ", 'torch_compile', 'tensorrt'"):
+        make_engine('tpu', checkpoint)
 
 
 def test_candidates_of_one_observation_are_those_of_single_checks(engines):

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from wm_ros.errors import CheckpointError
+from wm_ros.inference.engine_settings import EngineSettings
 from wm_ros.ros.predictor_config import PredictorConfig, checkpoint_directory
 from wm_ros.ros.visualizer_config import VisualizerConfig
 
@@ -35,12 +36,27 @@ def test_the_deployed_file_gives_every_key_and_no_other(node, config_type):
     ({'camera_names': ()}, 'camera_names'),
     ({'camera_info_topics': ()}, 'camera_info_topics'),
     ({'camera_info_topics': ('a', 'b')}, r'have \[1, 2, 1\]'),
+    ({'engine_pins': ('abc',)}, "pin 'abc' is no SHA-256"),
+    ({'engine_precision': 'int8'}, "engine_precision is 'int8'; allowed is one of float32"),
+    ({'engine_max_batch': 0}, 'engine_max_batch is 0'),
     ({'camera_topics': ('a', 'a'), 'camera_names': ('front', 'wrist')}, 'one of its own'),
     ({'camera_topics': ('a', 'b'), 'camera_names': ('front', 'front')}, 'one of its own'),
 ])
 def test_a_setting_that_cannot_be_is_named(change, text):
     with pytest.raises(ValueError, match=text):
         PredictorConfig(**{'checkpoint_path': 'x', **change})
+
+
+def test_the_settings_of_an_engine_are_those_of_the_node(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    plain = PredictorConfig(checkpoint_path='x').engine_settings()
+    assert plain == EngineSettings(cache_dir=tmp_path / 'wm_ros' / 'engines')
+    pin = 'a' * 64
+    asked = PredictorConfig(
+        checkpoint_path='x', engine_precision='float16', engine_max_batch=2, cuda_graphs=True,
+        engine_cache_dir='/engines', engine_pins=('', pin)).engine_settings()
+    assert asked == EngineSettings(precision='float16', max_batch=2, pins=(pin,),
+                                   cache_dir=Path('/engines'), cuda_graphs=True)
 
 
 def test_a_directory_is_taken_as_it_is(tmp_path):

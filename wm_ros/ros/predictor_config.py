@@ -8,6 +8,9 @@ from pathlib import Path
 from wm_ros.config import check_settings, setting
 from wm_ros.errors import CheckpointError
 from wm_ros.inference.checkpoint import resolve_checkpoint
+from wm_ros.inference.engine import ENGINES
+from wm_ros.inference.engine_settings import EngineSettings, default_cache_dir
+from wm_ros.inference.precision import PRECISIONS
 
 _PACKAGE = 'package://'
 _TIMEOUT = (0.001, 60.0)
@@ -25,10 +28,21 @@ class PredictorConfig:
         '', required=True,
         help="directory of the model, package://PACKAGE/DIRECTORY, or 'default' for the model "
              'that comes with wm_ros')
-    engine: str = setting('onnxruntime', choices=('onnxruntime', 'torch', 'tensorrt'),
-                          help='what runs the model')
+    engine: str = setting('onnxruntime', choices=ENGINES, help='what runs the model')
     device: str = setting('cpu', help='where it runs: cpu, cuda or cuda:N')
     num_threads: int = setting(1, range=(1, 64), help='threads of the engine on the CPU')
+    engine_precision: str = setting(
+        'float32', choices=PRECISIONS, help='of the TensorRT engine, as it was built')
+    engine_max_batch: int = setting(
+        16, range=(1, 256), help='most candidates in one pass of the TensorRT engine, as built')
+    engine_cache_dir: str = setting(
+        '', help="directory of TensorRT engines; empty for the user's own, "
+                 '~/.cache/wm_ros/engines')
+    engine_pins: tuple[str, ...] = setting(
+        ('',), help='SHA-256 of metadata.json of TensorRT engines that were built elsewhere and '
+                    'are trusted')
+    cuda_graphs: bool = setting(
+        False, help='record runs of TensorRT and replay them; each is compared bit for bit first')
     camera_topics: tuple[str, ...] = setting(
         ('camera/image_raw',), required=True,
         help='raw topic of each camera of the model, in its order; with compressed transport '
@@ -105,6 +119,7 @@ class PredictorConfig:
         check_settings(self)
         self._check_cameras()
         self._check_plans()
+        self.engine_settings()
 
     def _check_plans(self) -> None:
         shares = self.plan_horizons
@@ -116,6 +131,14 @@ class PredictorConfig:
             if values and len(values) != len(shares):
                 raise ValueError(f'{key} has {len(values)} entries; give one for each of the '
                                  f'{len(shares)} of plan_horizons, or none')
+
+    def engine_settings(self) -> EngineSettings:
+        """Return which TensorRT engine is asked for."""
+        return EngineSettings(
+            precision=self.engine_precision, max_batch=self.engine_max_batch,
+            cache_dir=Path(self.engine_cache_dir or default_cache_dir()).expanduser(),
+            # An empty list has no type in a YAML file of ROS.
+            pins=tuple(pin for pin in self.engine_pins if pin), cuda_graphs=self.cuda_graphs)
 
     def _check_cameras(self) -> None:
         sizes = [len(self.camera_topics), len(self.camera_info_topics), len(self.camera_names)]

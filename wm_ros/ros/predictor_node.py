@@ -50,7 +50,7 @@ def load_judge(config: PredictorConfig) -> Any:
     try:
         return Judge.load(checkpoint_directory(config.checkpoint_path), engine=config.engine,
                           device=config.device, num_threads=config.num_threads,
-                          ttl_s=config.verdict_ttl)
+                          ttl_s=config.verdict_ttl, settings=config.engine_settings())
     except ImportError as error:
         raise EngineError(f'engine {config.engine!r} needs {error.name}, which is not installed: '
                           f'pip install {error.name}') from error
