@@ -5,10 +5,13 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from harness import Harness
+from lifecycle_msgs.msg import Transition
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, '-m', 'wm_ros.ros.predictor_node', '--ros-args']
 
 
@@ -26,6 +29,28 @@ def test_bad_usage_ends_with_2_and_one_message(arguments, text, tmp_path):
     assert done.returncode == 2, done.stderr
     assert text in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_tensorrt_without_a_gpu_fails_configure_and_is_not_replaced():
+    torch = pytest.importorskip('torch')
+    if torch.cuda.is_available():
+        pytest.skip('there is a CUDA device')
+    settings = {'checkpoint_path': 'default', 'engine': 'tensorrt', 'device': 'cuda'}
+    given = [word for key, value in settings.items() for word in ('-p', f'{key}:={value}')]
+    process = subprocess.Popen(
+        COMMAND + ['--params-file', str(ROOT / 'config' / 'wm_predictor.yaml'), *given],
+        stderr=subprocess.PIPE, text=True)
+    try:
+        with Harness() as harness:
+            harness.state('wm_predictor')
+            assert not harness.change_state('wm_predictor', Transition.TRANSITION_CONFIGURE, 60.0)
+            assert harness.state('wm_predictor') == 'unconfigured'
+        process.send_signal(signal.SIGTERM)
+        _out, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert "device 'cuda' was asked for, but torch" in errors
+    assert "set engine to 'onnxruntime'" in errors
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

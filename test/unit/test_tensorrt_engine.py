@@ -149,6 +149,16 @@ def test_a_damaged_engine_is_built_again_with_words(checkpoint, settings):
     load_plans(checkpoint, settings)
 
 
+@pytest.mark.parametrize('content', [b'damaged', b'of another device'])
+def test_timings_that_are_of_no_use_are_measured_anew(checkpoint, settings, content):
+    key = make_key(checkpoint, settings, trt.HostDevice().facts(), trt.__version__)
+    cache = EngineCache(settings.cache_dir)
+    settings.cache_dir.mkdir(mode=0o700)
+    cache.store_timing_cache(key, content)
+    build(checkpoint, settings)
+    assert cache.timing_cache(key) == b'+++++'
+
+
 def test_control_c_ends_a_build_and_stores_nothing(checkpoint, settings):
     def interrupt(stage, done, total):
         if done == 1:

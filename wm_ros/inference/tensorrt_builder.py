@@ -65,8 +65,7 @@ class PlanBuilder:
         if config.add_optimization_profile(profile) < 0:
             raise EngineError(f'{name}: TensorRT refuses batches of {batch} and steps of {steps}: '
                               f'{self._reasons()}')
-        timings = config.create_timing_cache(self.timing_cache)
-        config.set_timing_cache(timings, False)
+        timings = self._take_timings(config)
         progress = BuildProgress(name, self._on_progress)
         monitor = make_monitor(trt, progress)
         if monitor is not None:
@@ -81,6 +80,14 @@ class PlanBuilder:
                               f'build it: {self._reasons()}')
         self.timing_cache = bytes(timings.serialize())
         return bytes(plan)
+
+    def _take_timings(self, config: Any) -> Any:
+        timings = config.create_timing_cache(self.timing_cache)
+        if timings is None or not config.set_timing_cache(timings, False):
+            # Damaged, or of another device: what was measured there is measured anew.
+            timings = config.create_timing_cache(b'')
+            config.set_timing_cache(timings, False)
+        return timings
 
     def _parse(self, name: str, network: Any, onnx: bytes) -> None:
         parser = self._trt.OnnxParser(network, self._log)
