@@ -24,12 +24,13 @@ STREAM = 77
 __version__ = '10.16.1'
 
 TensorIOMode = SimpleNamespace(INPUT='input', OUTPUT='output')
-DataType = SimpleNamespace(FLOAT=np.dtype('f4'), INT32=np.dtype('i4'), UINT8=np.dtype('u1'))
+DataType = SimpleNamespace(FLOAT=np.dtype('f4'), INT32=np.dtype('i4'), INT64=np.dtype('i8'),
+                           UINT8=np.dtype('u1'))
 NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
 MemoryPoolType = SimpleNamespace(WORKSPACE='workspace')
 BuilderFlag = SimpleNamespace(TF32='tf32')
 _TYPES = {'tensor(float)': np.dtype('f4'), 'tensor(int32)': np.dtype('i4'),
-          'tensor(uint8)': np.dtype('u1')}
+          'tensor(int64)': np.dtype('i8'), 'tensor(uint8)': np.dtype('u1')}
 
 
 class ILogger:

@@ -26,7 +26,7 @@ from wm_ros.inference.engine_signature import KEY_FILE
 
 KEY = EngineKey(
     weights_sha256='w' * 64, config_sha256='c' * 64, exporter_sha256='e' * 64,
-    shapes={'encode': (1, 1, 16), 'steps': (1, 10, 10)}, precision='float16', flags='f',
+    shapes={'encode': (1, 1, 16), 'steps': (1, 10, 10)}, precision='fp16', flags='f',
     tensorrt='10.3.0', cuda='12.6', driver='540.4', gpu='Orin', capability='8.7',
     num_multiprocessors=16)
 PLANS = {'encode': b'plan of encode', 'predict': bytes(range(256)) * 40}
@@ -242,9 +242,9 @@ def test_the_key_holds_the_checkpoint_the_device_and_the_code(tmp_path, monkeypa
     checkpoint = Checkpoint(tmp_path, tiny_config(), None, 'm',
                             {WEIGHTS_FILE: 'w', CONFIG_FILE: 'c'})
     facts = DeviceFacts('gpu', '8.9', 24, '13.0', '580')
-    settings = EngineSettings(max_batch=4, precision='bfloat16')
+    settings = EngineSettings(max_batch=4, precision='bf16')
     key = make_key(checkpoint, settings, facts, '11.4')
-    assert (key.weights_sha256, key.config_sha256, key.precision) == ('w', 'c', 'bfloat16')
+    assert (key.weights_sha256, key.config_sha256, key.precision) == ('w', 'c', 'bf16')
     assert (key.gpu, key.capability, key.cuda, key.driver) == ('gpu', '8.9', '13.0', '580')
     assert key.shapes == engine_shapes(tiny_config(), 4)
     assert key.shapes['predict'] == (1, 1, 4)

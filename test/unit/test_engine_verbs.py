@@ -60,8 +60,8 @@ def test_an_engine_is_built_and_then_agrees(wm_ros, written, tmp_path, on_host):
     code, output, _ = wm_ros('export', '--check', *where, '--engine', 'tensorrt')
     # One precision that is here is enough, and the others say what they lack.
     assert code == 0
-    assert 'tensorrt │ float16 │' in output
-    assert "but precision is 'float32', that engine has 'float16'" in output
+    assert 'tensorrt │ fp16 │' in output
+    assert "but precision is 'fp32', that engine has 'fp16'" in output
 
 
 def test_without_a_gpu_building_says_so_and_int8_is_refused_first(wm_ros, written):
@@ -79,7 +79,7 @@ def test_the_graphs_of_an_engine_are_written_without_a_gpu(wm_ros, written, tmp_
     code, output, _ = wm_ros('build-engine', '--checkpoint', written, '--fp16', '--onnx',
                              tmp_path / 'graphs')
     assert code == 0
-    assert 'graphs in float16' in output
+    assert 'graphs in fp16' in output
     assert sorted(path.name for path in (tmp_path / 'graphs').iterdir()) == [
         'decode.onnx', 'encode.onnx', 'flow.onnx', 'predict.onnx', 'without_action.onnx']
     model = onnx.load(tmp_path / 'graphs' / 'encode.onnx')
@@ -90,8 +90,8 @@ def test_the_graphs_of_an_engine_are_written_without_a_gpu(wm_ros, written, tmp_
 def test_engines_that_agree_pass_the_check(wm_ros, written):
     code, output, _ = wm_ros('export', '--check', '--checkpoint', written)
     assert code == 0
-    for row in ('onnxruntime, exported anew │ float32', 'rounded to 16 bits │ bfloat16',
-                'torch │ float32'):
+    for row in ('onnxruntime, exported anew │ fp32', 'rounded to 16 bits │ bf16',
+                'torch │ fp32'):
         assert row in output
     assert 'differs' not in output.replace('differences', '')
 
@@ -107,8 +107,8 @@ def test_graphs_of_other_weights_fail_the_check(wm_ros, written, tmp_path):
     write_manifest(path)
     code, output, error = wm_ros('export', '--check', '--checkpoint', path, '--engine', 'torch')
     assert code == 1
-    assert 'torch in float32: risk differs by 0.' in error
-    assert 'torch │ float32' in output
+    assert 'torch in fp32: risk differs by 0.' in error
+    assert 'torch │ fp32' in output
 
 
 def test_what_is_asked_for_by_name_must_be_there(wm_ros, written, monkeypatch, tmp_path):

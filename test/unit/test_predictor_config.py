@@ -37,7 +37,7 @@ def test_the_deployed_file_gives_every_key_and_no_other(node, config_type):
     ({'camera_info_topics': ()}, 'camera_info_topics'),
     ({'camera_info_topics': ('a', 'b')}, r'have \[1, 2, 1\]'),
     ({'engine_pins': ('abc',)}, "pin 'abc' is no SHA-256"),
-    ({'engine_precision': 'int8'}, "engine_precision is 'int8'; allowed is one of float32"),
+    ({'engine_precision': 'int8'}, "engine_precision is 'int8'; allowed is one of fp32"),
     ({'engine_max_batch': 0}, 'engine_max_batch is 0'),
     ({'camera_topics': ('a', 'a'), 'camera_names': ('front', 'wrist')}, 'one of its own'),
     ({'camera_topics': ('a', 'b'), 'camera_names': ('front', 'front')}, 'one of its own'),
@@ -53,9 +53,9 @@ def test_the_settings_of_an_engine_are_those_of_the_node(tmp_path, monkeypatch):
     assert plain == EngineSettings(cache_dir=tmp_path / 'wm_ros' / 'engines')
     pin = 'a' * 64
     asked = PredictorConfig(
-        checkpoint_path='x', engine_precision='float16', engine_max_batch=2, cuda_graphs=True,
+        checkpoint_path='x', engine_precision='fp16', engine_max_batch=2, cuda_graphs=True,
         engine_cache_dir='/engines', engine_pins=('', pin)).engine_settings()
-    assert asked == EngineSettings(precision='float16', max_batch=2, pins=(pin,),
+    assert asked == EngineSettings(precision='fp16', max_batch=2, pins=(pin,),
                                    cache_dir=Path('/engines'), cuda_graphs=True)
 
 

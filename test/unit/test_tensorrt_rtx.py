@@ -42,7 +42,7 @@ def checkpoint():
 
 @pytest.fixture(scope='module')
 def graphs(checkpoint):
-    return graphs_in_precision(checkpoint, 'float32')
+    return graphs_in_precision(checkpoint, 'fp32')
 
 
 @pytest.mark.parametrize('precision', PRECISIONS)
@@ -50,11 +50,11 @@ def test_every_graph_builds_for_three_generations_of_gpus(checkpoint, graphs, pr
     events = []
     builder = PlanBuilder(trt, adapt=for_gpus, on_progress=lambda *event: events.append(event))
     shapes = engine_shapes(checkpoint.config, 16)
-    assert len(graphs) == 5
+    assert len(graphs) == 6
     for name, graph in graphs.items():
         lowered = lower_precision(graph, precision)
         plan = builder.build(name, lowered, shapes[name], shapes[STEPS])
-        assert len(plan) > 1_000_000, name
+        assert len(plan) > 100_000, name
         assert (f'{name}: Building engine', 0, events[-1][2]) in events
         assert events[-1][1] == events[-1][2]
     assert len(builder.timing_cache) > 0

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wm_ros.errors import EngineError
-from wm_ros.inference.checkpoint import GRAPH_FILES, SAMPLER_FILES, WEIGHTS_FILE, Checkpoint
+from wm_ros.inference.checkpoint import (
+    GEOMETRY_FILES,
+    GRAPH_FILES,
+    SAMPLER_FILES,
+    WEIGHTS_FILE,
+    Checkpoint,
+)
 from wm_ros.inference.cuda_device import CudaDevice
 from wm_ros.inference.engine_cache import METADATA_FILE, EngineCache
 from wm_ros.inference.engine_key import STEPS, make_key
@@ -52,7 +58,7 @@ def graphs_in_precision(checkpoint: Checkpoint, precision: str, *, emulate: bool
     """
     check_precision(precision)
     model = load_model(checkpoint.directory / WEIGHTS_FILE, checkpoint.config)
-    files = {**GRAPH_FILES, **SAMPLER_FILES}
+    files = {**GRAPH_FILES, **GEOMETRY_FILES, **SAMPLER_FILES}
     with tempfile.TemporaryDirectory(prefix='wm_ros_export_') as scratch:
         export_graphs(model, Path(scratch))
         return {name: lower_precision((Path(scratch) / file).read_bytes(), precision,

@@ -73,7 +73,7 @@ def _variants(name: str, checkpoint: Checkpoint, settings: EngineSettings, devic
     """Yield the precision, the words and the maker of each variant of an engine."""
     if name == REFERENCE:
         # The graphs in the checkpoint may be older than the code that exports them.
-        yield 'float32', EXPORTED, partial(_exported, checkpoint, 'float32', num_threads)
+        yield 'fp32', EXPORTED, partial(_exported, checkpoint, 'fp32', num_threads)
         for precision in PRECISIONS[1:]:
             yield precision, EMULATED, partial(_exported, checkpoint, precision, num_threads)
     elif name == 'tensorrt':
@@ -81,7 +81,7 @@ def _variants(name: str, checkpoint: Checkpoint, settings: EngineSettings, devic
             yield precision, name, partial(make_engine, name, checkpoint, device=device,
                                            settings=replace(settings, precision=precision))
     else:
-        yield 'float32', name, partial(make_engine, name, checkpoint, num_threads=num_threads)
+        yield 'fp32', name, partial(make_engine, name, checkpoint, num_threads=num_threads)
 
 
 def _exported(checkpoint: Checkpoint, precision: str, num_threads: int) -> Engine:

@@ -85,8 +85,10 @@ def make_key(checkpoint: Checkpoint, settings: EngineSettings, facts: DeviceFact
 def engine_shapes(config: ModelConfig, max_batch: int) -> dict[str, tuple[int, int, int]]:
     """Return the least, usual and largest batch of each graph, and number of steps."""
     steps = config.horizon
-    return {'encode': (1, 1, max_batch), 'predict': (1, 1, max_batch), 'decode': (1, 1, steps),
-            'flow': (1, steps, steps), 'without_action': (1, 1, 1), STEPS: (1, steps, steps)}
+    one = (1, 1, 1)
+    return {'encode': (1, 1, max_batch), 'predict': (1, 1, max_batch), 'decode': one,
+            'shade': one, 'flow': (1, steps, steps), 'without_action': one,
+            STEPS: (1, steps, steps)}
 
 
 def exporter_sha256() -> str:

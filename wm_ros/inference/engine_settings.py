@@ -18,14 +18,14 @@ class EngineSettings:
     """
     What is asked of a TensorRT engine.
 
-    :param precision: float32, float16 or bfloat16.
+    :param precision: fp32, fp16 or bf16.
     :param max_batch: most candidates in one pass.
     :param cache_dir: where engines are kept.
     :param pins: SHA-256 of the metadata of engines that were built elsewhere and may load.
     :param cuda_graphs: record runs and replay them.
     """
 
-    precision: str = 'float32'
+    precision: str = 'fp32'
     max_batch: int = 16
     cache_dir: Path = field(default_factory=default_cache_dir)
     pins: tuple[str, ...] = ()

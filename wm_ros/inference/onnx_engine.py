@@ -34,7 +34,8 @@ class OnnxEngine(GraphEngine):
         if device != 'cpu':
             raise EngineError(f"engine 'onnxruntime' runs on 'cpu', not on {device!r}")
         super().__init__(checkpoint, device=device)
-        content = graphs or {name: str(checkpoint.graph(name)) for name in self.graph_names}
+        content: Mapping[str, str | bytes] = graphs or {
+            name: str(checkpoint.graph(name)) for name in self.graph_names}
         try:
             self._sessions = {name: _session(content[name], num_threads)
                               for name in self.graph_names}

@@ -38,9 +38,9 @@ class Parity:
 
 # About ten times what the shipped checkpoint measures with 16 bits emulated on the CPU.
 TOLERANCES = {
-    'float32': Parity(risk=1e-4, uncertainty=1e-4, joints_rad=1e-4, frame_levels=0.02),
-    'float16': Parity(risk=5e-3, uncertainty=5e-3, joints_rad=1e-3, frame_levels=0.1),
-    'bfloat16': Parity(risk=3e-2, uncertainty=3e-2, joints_rad=7e-3, frame_levels=0.5)}
+    'fp32': Parity(risk=1e-4, uncertainty=1e-4, joints_rad=1e-4, frame_levels=0.02),
+    'fp16': Parity(risk=5e-3, uncertainty=5e-3, joints_rad=1e-3, frame_levels=0.1),
+    'bf16': Parity(risk=3e-2, uncertainty=3e-2, joints_rad=7e-3, frame_levels=0.5)}
 
 
 def golden_inputs(checkpoint: Checkpoint) -> list[CheckInput]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from wm_ros.errors import EngineError
 
-PRECISIONS = ('float32', 'float16', 'bfloat16')
+PRECISIONS = ('fp32', 'fp16', 'bf16')
 _PRODUCTS = frozenset({'MatMul', 'Gemm', 'Conv'})
 _FOLLOW = frozenset({
     'Add', 'Sub', 'Mul', 'Neg', 'Sigmoid', 'Tanh', 'Relu', 'Gelu', 'Transpose', 'Reshape',
@@ -53,7 +53,7 @@ def lower_precision(graph: bytes, precision: str, *, emulate: bool = False) -> b
     :raises EngineError: if the precision is not offered or a weight does not fit it.
     """
     check_precision(precision)
-    if precision == 'float32':
+    if precision == 'fp32':
         return graph
     import onnx
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph))
@@ -64,7 +64,7 @@ def lower_precision(graph: bytes, precision: str, *, emulate: bool = False) -> b
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(weights)
     # The standard has no bfloat16 convolution before opset 22; TensorRT's parser has.
-    onnx.checker.check_model(model, full_check=emulate or precision == 'float16')
+    onnx.checker.check_model(model, full_check=emulate or precision == 'fp16')
     lowered: bytes = model.SerializeToString()
     return lowered
 
@@ -77,8 +77,8 @@ class _Lowering:
         self._onnx, self._graph, self._precision = onnx, graph, precision
         self._emulate = emulate
         self._float = onnx.TensorProto.FLOAT
-        self._half = {'float16': onnx.TensorProto.FLOAT16,
-                      'bfloat16': onnx.TensorProto.BFLOAT16}[precision]
+        self._half = {'fp16': onnx.TensorProto.FLOAT16,
+                      'bf16': onnx.TensorProto.BFLOAT16}[precision]
         self._constants = {item.name: item for item in graph.initializer}
         for node in graph.node:
             if node.op_type == 'Constant' and node.attribute[0].name == 'value':
@@ -173,11 +173,11 @@ class _Lowering:
         values = self._onnx.numpy_helper.to_array(self._constants[name])
         # A mask's infinities are infinite in 16 bits too.
         largest = np.abs(values[np.isfinite(values)]).max(initial=0)
-        if self._precision == 'float16' and largest > np.finfo('f2').max:
-            raise EngineError(f'weight {name} reaches {largest:.3g}, float16 ends at '
+        if self._precision == 'fp16' and largest > np.finfo('f2').max:
+            raise EngineError(f'weight {name} reaches {largest:.3g}, fp16 ends at '
                               f"{np.finfo('f2').max:.0f}; use --bf16")
         import torch
-        kind = {'float16': torch.float16, 'bfloat16': torch.bfloat16}[self._precision]
+        kind = {'fp16': torch.float16, 'bf16': torch.bfloat16}[self._precision]
         rounded = torch.tensor(values).to(kind)
         data = rounded.float() if self._emulate else rounded.view(torch.int16)
         return self._onnx.TensorProto(

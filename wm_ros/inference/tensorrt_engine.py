@@ -17,8 +17,8 @@ from wm_ros.inference.engine import CheckInput, CheckOutput
 from wm_ros.inference.engine_cache import EngineCache
 from wm_ros.inference.engine_key import make_key
 from wm_ros.inference.engine_settings import EngineSettings
-from wm_ros.inference.export import OUTPUTS
-from wm_ros.inference.graph_engine import GraphEngine, check_steps
+from wm_ros.inference.export import output_names
+from wm_ros.inference.graph_engine import Future, GraphEngine, check_steps
 from wm_ros.inference.onnx_engine import OnnxEngine
 from wm_ros.inference.parity import TOLERANCES, Parity, golden_inputs, measure_parity
 from wm_ros.inference.precision import check_precision
@@ -41,6 +41,7 @@ class TensorRtEngine(GraphEngine):
                  device: CudaDevice, settings: EngineSettings) -> None:
         super().__init__(checkpoint, device=device.name)
         self._device, self._max_batch = device, settings.max_batch
+        self.precision = settings.precision
         self._log = make_log(trt)
         self._runtime = trt.Runtime(self._log)
         self._graphs: dict[str, TensorRtGraph] = {}
@@ -56,7 +57,7 @@ class TensorRtEngine(GraphEngine):
                         f"{'; '.join(self._log.problems) or 'it gave no reason'}; build the "
                         "engine again with 'wm-ros build-engine'")
                 self._graphs[name] = TensorRtGraph(
-                    trt, name, engine, device, outputs=OUTPUTS[name],
+                    trt, name, engine, device, outputs=output_names(name, checkpoint.config),
                     should_capture=settings.cuda_graphs)
 
     def check_batch(self, inputs: list[CheckInput]) -> list[CheckOutput]:
@@ -68,17 +69,18 @@ class TensorRtEngine(GraphEngine):
                 outputs += super().check_batch(inputs[begin:begin + self._max_batch])
         return outputs
 
-    def decode_step(self, output: CheckOutput, step: int) -> NDArray[np.uint8]:
-        """Decode the mean frame of one step, counted from 0, RGB uint8 (h, w, 3)."""
+    def decode_step(self, output: CheckOutput, step: int, future: Future | None = None
+                    ) -> NDArray[np.uint8]:
+        """Decode the frame of one step, RGB uint8 (h, w, 3), see ``Engine.decode_step``."""
         with self._on_stream():
-            return super().decode_step(output, step)
+            return super().decode_step(output, step, future)
 
-    def sample(self, output: CheckOutput, *, num_futures: int, num_steps: int = 4, seed: int = 0,
-               guidance: float = 1.0, temperature: float = 1.0) -> NDArray[np.uint8]:
-        """Sample futures of a check, RGB uint8 (F, H, h, w, 3), see ``Engine.sample``."""
+    def begin_future(self, output: CheckOutput, rng: np.random.Generator, *, num_steps: int = 4,
+                     guidance: float = 1.0, temperature: float = 1.0) -> Future:
+        """Draw what a future leaves to chance, see ``Engine.begin_future``."""
         with self._on_stream():
-            return super().sample(output, num_futures=num_futures, num_steps=num_steps, seed=seed,
-                                  guidance=guidance, temperature=temperature)
+            return super().begin_future(output, rng, num_steps=num_steps, guidance=guidance,
+                                        temperature=temperature)
 
     def close(self) -> None:
         """Free engines and contexts, after what is under way on the device."""

@@ -55,7 +55,7 @@ class TensorRtGraph:
             raise EngineError(f'engine of {name} has the outputs {sorted(made)}, expected '
                               f"{sorted(outputs)}; build it again with 'wm-ros build-engine'")
         types = {trt.DataType.FLOAT: torch.float32, trt.DataType.INT32: torch.int32,
-                 trt.DataType.UINT8: torch.uint8}
+                 trt.DataType.INT64: torch.int64, trt.DataType.UINT8: torch.uint8}
         self._types = {item: types[engine.get_tensor_dtype(item)] for item in names}
         self._context = self._make_context()
         self._captured: dict[tuple[tuple[int, ...], ...], _Captured] = {}

@@ -32,7 +32,7 @@ class PredictorConfig:
     device: str = setting('cpu', help='where it runs: cpu, cuda or cuda:N')
     num_threads: int = setting(1, range=(1, 64), help='threads of the engine on the CPU')
     engine_precision: str = setting(
-        'float32', choices=PRECISIONS, help='of the TensorRT engine, as it was built')
+        'fp32', choices=PRECISIONS, help='of the TensorRT engine, as it was built')
     engine_max_batch: int = setting(
         16, range=(1, 256), help='most candidates in one pass of the TensorRT engine, as built')
     engine_cache_dir: str = setting(

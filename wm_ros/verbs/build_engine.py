@@ -9,7 +9,7 @@ from typing import Any
 from wm_ros.inference.engine_settings import EngineSettings, default_cache_dir
 from wm_ros.verbs.shared import add_verb, console, positive, positive_float, progress_bar, stages
 
-_PRECISIONS = {'fp16': 'float16', 'bf16': 'bfloat16', 'int8': 'int8'}
+_PRECISIONS = ('fp16', 'bf16', 'int8')
 
 
 def build_engine(arguments: argparse.Namespace) -> None:
@@ -57,9 +57,9 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, build_engine, name='build-engine')
     parser.add_argument('--checkpoint', default='default', help="a directory, or 'default'")
     precision = parser.add_mutually_exclusive_group()
-    for option, value in _PRECISIONS.items():
-        precision.add_argument(f'--{option}', dest='precision', action='store_const', const=value,
-                               default='float32', help=f'compute in {value}; float32 if not given')
+    for value in _PRECISIONS:
+        precision.add_argument(f'--{value}', dest='precision', action='store_const', const=value,
+                               default='fp32', help=f'compute in {value}; fp32 if not given')
     parser.add_argument('--max-batch', type=positive, default=EngineSettings().max_batch,
                         help='most candidates in one pass; the predictor must ask for the same')
     parser.add_argument('--cache-dir', type=Path, default=default_cache_dir())
