@@ -12,7 +12,9 @@ import pytest
 torch = pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
 
 import fake_tensorrt as trt  # noqa: E402
+import onnx  # noqa: E402
 from model_rig import make_geometry  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
 from tiny_checkpoint import write_tiny_checkpoint  # noqa: E402
 
 from wm_ros.errors import EngineError  # noqa: E402
@@ -210,23 +212,24 @@ def test_the_engine_by_name_comes_from_the_cache_alone(checkpoint, settings, on_
                     settings=dataclasses.replace(settings, max_batch=2))
 
 
+def other_weights(checkpoint, precision):
+    graphs = remembered_graphs(checkpoint, precision)
+    model = onnx.load_from_string(graphs['predict'])
+    for item in model.graph.initializer:
+        if item.name == 'model.hazard.bias':
+            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item) + 1, item.name))
+    return {**graphs, 'predict': model.SerializeToString()}
+
+
 def test_an_engine_of_other_weights_fails_its_golden_input(
         checkpoint, settings, on_host, monkeypatch):
     """The hash says what was stored, not that it is right: only a run does."""
-    graphs = remembered_graphs(checkpoint, 'fp32')
+    monkeypatch.setattr(building, 'graphs_in_precision', other_weights)
+    with pytest.raises(EngineError, match=r'fails its golden input: risk differs by 0\.'):
+        build(checkpoint, settings)
+    with pytest.raises(EngineError, match='has no engine for this'):
+        load_plans(checkpoint, settings)
     monkeypatch.setattr(building, 'verify', lambda *arguments: None)
-
-    def spoil(checkpoint, precision):
-        import onnx
-        from onnx import numpy_helper
-        model = onnx.load_from_string(graphs['predict'])
-        for item in model.graph.initializer:
-            if item.name == 'model.hazard.bias':
-                item.CopyFrom(numpy_helper.from_array(
-                    numpy_helper.to_array(item) + 1, item.name))
-        return {**graphs, 'predict': model.SerializeToString()}
-
-    monkeypatch.setattr(building, 'graphs_in_precision', spoil)
     build(checkpoint, settings)
     with pytest.raises(EngineError, match=r'fails its golden input: risk differs by 0\.'):
         make_engine('tensorrt', checkpoint, device='cuda', settings=settings)

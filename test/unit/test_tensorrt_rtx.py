@@ -14,12 +14,14 @@ pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[
 trt = pytest.importorskip(
     'tensorrt_rtx', reason='needs the wheel tensorrt-rtx (x86-64): make test-tensorrt installs it')
 
+from model_rig import make_model as make_world_model  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
 from wm_ros.errors import EngineError  # noqa: E402
 from wm_ros.inference.building import graphs_in_precision  # noqa: E402
 from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint  # noqa: E402
 from wm_ros.inference.engine_key import STEPS, engine_shapes  # noqa: E402
+from wm_ros.inference.export import export_graphs  # noqa: E402
 from wm_ros.inference.precision import PRECISIONS, lower_precision  # noqa: E402
 from wm_ros.inference.tensorrt_builder import PlanBuilder  # noqa: E402
 
@@ -58,6 +60,17 @@ def test_every_graph_builds_for_three_generations_of_gpus(checkpoint, graphs, pr
         assert (f'{name}: Building engine', 0, events[-1][2]) in events
         assert events[-1][1] == events[-1][2]
     assert len(builder.timing_cache) > 0
+
+
+@pytest.mark.parametrize('changes', [
+    {'action_injection': 'cross_attention'}, {'action_injection': 'concat'}])
+def test_models_of_other_kinds_build(changes, tmp_path):
+    model = make_world_model(**changes)
+    export_graphs(model, tmp_path)
+    shapes = engine_shapes(model.config, 4)
+    graph = lower_precision((tmp_path / 'predict.onnx').read_bytes(), 'fp16')
+    builder = PlanBuilder(trt, adapt=for_gpus)
+    assert builder.build('predict', graph, shapes['predict'], shapes[STEPS])
 
 
 def make_model(node, kinds, domains=()):
