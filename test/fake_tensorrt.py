@@ -249,7 +249,7 @@ class HostDevice:
         self._facts = DeviceFacts(**{
             'gpu': 'Fake GPU', 'capability': '8.9', 'num_multiprocessors': 24, 'cuda': '13.0',
             'driver': '580.1', **facts})
-        self.num_captures = 0
+        self.num_captures = self.num_releases = 0
 
     def facts(self):
         return self._facts
@@ -269,6 +269,9 @@ class HostDevice:
 
     def synchronize(self):
         pass
+
+    def release(self):
+        self.num_releases += 1
 
     def capture(self, enqueue):
         self.num_captures += 1

@@ -95,7 +95,8 @@ def assert_same(one, two, engines, frame=True):
 def test_it_does_what_onnx_runtime_does(checkpoint, settings, cuda_graphs):
     settings = dataclasses.replace(settings, cuda_graphs=cuda_graphs)
     build(checkpoint, settings)
-    engines = make_engine('onnxruntime', checkpoint), open_engine(checkpoint, settings)
+    device = trt.HostDevice()
+    engines = make_engine('onnxruntime', checkpoint), open_engine(checkpoint, settings, device)
     seen = make_input(1)
     for steps in (5, 2):
         # More candidates than the largest batch, of one observation and of several.
@@ -112,6 +113,7 @@ def test_it_does_what_onnx_runtime_does(checkpoint, settings, cuda_graphs):
     assert np.abs(futures[0].astype(int) - futures[1]).max() <= 1
     engines[1].warm_up()
     engines[1].close()
+    assert device.num_releases == 1
     with pytest.raises(ValueError, match='at least 1 candidate'):
         engines[0].check_batch([])
 
@@ -271,6 +273,13 @@ def test_what_does_not_fit_the_engine_is_refused(checkpoint, settings):
         graph.run({**inputs, 'tokens': inputs['tokens'].double()})
     with pytest.raises(EngineError, match=r'shape \(4, .*was built for \(1, .* to \(3, .*--max-b'):
         graph.run(predict_inputs(checkpoint, batch=4))
+
+
+def test_tensors_of_a_type_that_no_graph_has_are_refused(checkpoint, settings, monkeypatch):
+    build(checkpoint, settings)
+    monkeypatch.setattr(trt.Engine, 'get_tensor_dtype', lambda self, name: 'DataType.HALF')
+    with pytest.raises(EngineError, match='is DataType.HALF, which no graph of ours takes'):
+        make_graph(checkpoint, settings)
 
 
 def test_an_input_that_is_not_dense_is_made_so(checkpoint, settings):

@@ -82,6 +82,11 @@ class CudaDevice:
         """Wait until the stream is empty."""
         self._stream.synchronize()
 
+    def release(self) -> None:
+        """Wait until the stream is empty, and give back memory that nobody uses any more."""
+        self._stream.synchronize()
+        torch.cuda.empty_cache()
+
     def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
         """
         Record what a function enqueues, and return what replays it.

@@ -86,6 +86,8 @@ class TensorRtEngine(GraphEngine):
         """Free engines and contexts, after what is under way on the device."""
         self._device.synchronize()
         self._graphs.clear()
+        self._seen = self._encoded = None
+        self._device.release()
 
     @contextmanager
     def _on_stream(self) -> Iterator[None]:

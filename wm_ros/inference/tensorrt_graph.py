@@ -56,6 +56,10 @@ class TensorRtGraph:
                               f"{sorted(outputs)}; build it again with 'wm-ros build-engine'")
         types = {trt.DataType.FLOAT: torch.float32, trt.DataType.INT32: torch.int32,
                  trt.DataType.INT64: torch.int64, trt.DataType.UINT8: torch.uint8}
+        for item in names:
+            if engine.get_tensor_dtype(item) not in types:
+                raise EngineError(f'engine of {name}: {item} is {engine.get_tensor_dtype(item)}, '
+                                  'which no graph of ours takes or gives')
         self._types = {item: types[engine.get_tensor_dtype(item)] for item in names}
         self._context = self._make_context()
         self._captured: dict[tuple[tuple[int, ...], ...], _Captured] = {}
