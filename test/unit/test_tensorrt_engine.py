@@ -30,11 +30,20 @@ from wm_ros.inference.tensorrt_engine import TensorRtEngine  # noqa: E402
 from wm_ros.inference.tensorrt_graph import MAX_CAPTURES, TensorRtGraph  # noqa: E402
 
 
-@pytest.fixture(scope='module', params=[None, make_geometry()], ids=['learned', 'known'])
-def checkpoint(tmp_path_factory, request):
+def written(tmp_path_factory, geometry):
     path = tmp_path_factory.mktemp('tensorrt') / 'checkpoint'
-    write_tiny_checkpoint(path, geometry=request.param)
+    write_tiny_checkpoint(path, geometry=geometry)
     return load_checkpoint(path)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return written(tmp_path_factory, make_geometry())
+
+
+@pytest.fixture(scope='module')
+def without_geometry(tmp_path_factory):
+    return written(tmp_path_factory, None)
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +101,9 @@ def assert_same(one, two, engines, frame=True):
 
 
 @pytest.mark.parametrize('cuda_graphs', [False, True])
-def test_it_does_what_onnx_runtime_does(checkpoint, settings, cuda_graphs):
+@pytest.mark.parametrize('name', ['checkpoint', 'without_geometry'])
+def test_it_does_what_onnx_runtime_does(name, settings, cuda_graphs, request):
+    checkpoint = request.getfixturevalue(name)
     settings = dataclasses.replace(settings, cuda_graphs=cuda_graphs)
     build(checkpoint, settings)
     device = trt.HostDevice()

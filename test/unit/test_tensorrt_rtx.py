@@ -25,9 +25,10 @@ from wm_ros.inference.export import export_graphs  # noqa: E402
 from wm_ros.inference.precision import PRECISIONS, lower_precision  # noqa: E402
 from wm_ros.inference.tensorrt_builder import PlanBuilder  # noqa: E402
 
-# For RTX there are no timings to keep: kernels are chosen when a graph first runs.
-pytestmark = pytest.mark.filterwarnings(
-    'ignore:.*Timing cache operations are no-ops:DeprecationWarning')
+pytestmark = [
+    pytest.mark.slow, pytest.mark.timeout(900),
+    # For RTX there are no timings to keep: kernels are chosen when a graph first runs.
+    pytest.mark.filterwarnings('ignore:.*Timing cache operations are no-ops:DeprecationWarning')]
 GPUS = ('SM86', 'SM89', 'SM120')
 
 
