@@ -60,6 +60,9 @@ class Builder:
         return Profile()
 
     def build_serialized_network(self, network, config):
+        # What the engine's key says of every engine.
+        assert config.cleared == [BuilderFlag.TF32]
+        assert config.limits[MemoryPoolType.WORKSPACE] > 0
         monitor = config.progress_monitor
         monitor.phase_start('Building', None, 3)
         monitor.phase_start('Inner', 'Building', 100)
