@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from wm_ros.errors import WorldModelError
 from wm_ros.verbs import (
+    benchmark,
     calibrate,
     collect,
     dataset,
@@ -25,7 +26,7 @@ from wm_ros.verbs import (
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            rollout, demo)
+            rollout, demo, benchmark)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +53,8 @@ _DATA = "pip install 'wm_ros[data]'"
 _EXTRAS = {'import': _DATA, 'export-dataset': _DATA, 'dataset': _DATA,
            'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
            'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim,train]'",
-           'rollout': "pip install 'wm_ros[train]'"}
+           'rollout': "pip install 'wm_ros[train]'",
+           'benchmark': "pip install 'wm_ros[sim,train,bench]'"}
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -23,7 +23,8 @@ console = Console()
 SPLITS = ('id', 'objects', 'appearance', 'dynamics', 'varied')
 
 
-def add_verb(verbs: Any, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+def add_verb(verbs: Any, run: Callable[[argparse.Namespace], int | None]
+             ) -> argparse.ArgumentParser:
     """Add a verb named like its function, with its docstring as help."""
     parser = verbs.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
     parser.set_defaults(run=run)
