@@ -75,7 +75,7 @@ class Scaling:
             cases: dict[str, Callable[[], object]] = {
                 'check alone': partial(engine.check, self._inputs),
                 'check and frames': lambda: engine.decode(engine.check(self._inputs))}
-            return self._measure('frames', cases, rounds=max(3, self._rounds // 3))
+            return self._measure('pixels:', cases, rounds=max(3, self._rounds // 3))
 
     def resolution(self) -> Figures:
         """Time models of other picture sizes; random weights."""

@@ -79,6 +79,8 @@ def compare_executors(loop: Loop, config: BenchmarkConfig) -> Figures:
 def _engines(checkpoint: Checkpoint, common: dict[str, int]) -> Iterator[Step]:
     from wm_ros.benchmark.engines import compare_engines
     yield 'engines', lambda: compare_engines(checkpoint, **common)
+    if common['threads'] != 1:
+        yield 'engines/1 thread', lambda: compare_engines(checkpoint, **{**common, 'threads': 1})
 
 
 def _scaling(checkpoint: Checkpoint, common: dict[str, int]) -> Iterator[Step]:

@@ -57,13 +57,14 @@ def _stages(steps: Figures) -> Iterator[Row]:
 
 
 def _engines(steps: Figures) -> Iterator[Row]:
-    step = steps.get('engines', {})
-    for name, figures in step.get('check_ms', {}).items():
-        note = f"check of {step['steps']} steps, {step['threads']} threads"
-        if f'onnxruntime_vs_{name}' in step:
-            note += f"; onnxruntime is {step[f'onnxruntime_vs_{name}']:.2f} x as fast"
-        yield f'engine {name}', figures, note
-    for name, reason in step.get('absent', {}).items():
+    for key in ('engines', 'engines/1 thread'):
+        step = steps.get(key, {})
+        for name, figures in step.get('check_ms', {}).items():
+            note = f"check of {step['steps']} steps, {step['threads']} threads"
+            if f'onnxruntime_vs_{name}' in step:
+                note += f"; onnxruntime is {step[f'onnxruntime_vs_{name}']:.2f} x as fast"
+            yield f'engine {name}', figures, note
+    for name, reason in steps.get('engines', {}).get('absent', {}).items():
         yield f'engine {name}', None, f'absent: {reason}'
 
 

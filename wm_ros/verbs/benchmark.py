@@ -3,6 +3,7 @@
 """Measure how long everything takes on this machine."""
 
 import argparse
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ def benchmark(arguments: argparse.Namespace) -> int:
     from wm_ros.benchmark.config import BenchmarkConfig
     from wm_ros.benchmark.run import run_benchmark
     check_writable(arguments.json)
+    # A time limit of the shell or of a service ends it with SIGTERM: its processes must end too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parts = tuple(arguments.only) or PARTS[:-1]
     if arguments.peers and 'peers' not in parts:
         parts = (*parts, 'peers')
