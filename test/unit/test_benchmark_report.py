@@ -14,6 +14,7 @@ from wm_ros.benchmark.config import BenchmarkConfig
 from wm_ros.benchmark.loop_figures import loop_figures
 from wm_ros.benchmark.loop_log import LoopLog
 from wm_ros.benchmark.machine import describe_machine
+from wm_ros.benchmark.markdown import to_markdown, write_markdown
 from wm_ros.benchmark.store import Store
 from wm_ros.benchmark.table import make_table
 from wm_ros.errors import WorldModelError
@@ -110,6 +111,24 @@ def test_the_table_has_every_figure(tmp_path):
 
 def test_an_empty_report_has_an_empty_table(tmp_path):
     assert make_table(Store(tmp_path / 'out.json', about()).to_dict()).row_count == 0
+
+
+def test_the_markdown_has_a_value_for_each_goal(tmp_path):
+    store = Store(tmp_path / 'out.json', about())
+    empty = to_markdown(store.to_dict())
+    assert empty.count('not measured') == empty.count('\n') - 4
+    store.steps = steps()
+    path = tmp_path / 'new' / 'figures.md'
+    write_markdown(path, store.to_dict())
+    found = path.read_text()
+    assert os.listdir(path.parent) == ['figures.md']
+    for line in ('| check of 8 steps, p50 | 1.25 ms | at most 25 ms |',
+                 '| ONNX Runtime against torch eager | 1.75 x | at least 1.8 x |',
+                 '| gate alone, p99 | 123 ms | at most 3 ms |',
+                 '| command to release, p50 / p99 / max | 20 / 20 / 20 ms | p99 at most 60 ms |',
+                 '| deadline misses | 0 of 1 commands; seen from outside 0, 0 of them held | 0 |',
+                 '| frame of DIAMOND-size U-Net against ours | 6.5 x | at least 10 x |'):
+        assert line in found, line
 
 
 def test_plots_are_png_and_svg_and_whole(tmp_path):

@@ -34,7 +34,7 @@ def write_plots(steps: Figures, directory: Path) -> list[Path]:
     if 'stages' in steps:
         plots['stages'] = lambda axes: _bars(axes, steps['stages']['ms'])
     if 'peers' in steps:
-        plots['peers'] = lambda axes: _bars(axes, steps['peers']['frame_ms_onnxruntime'], log=True)
+        plots['peers'] = lambda axes: _points(axes, steps['peers']['frame_ms_onnxruntime'])
     for name in ('horizon', 'candidates', 'sampler', 'resolution', 'cameras'):
         step = steps.get(f'scaling/{name}', {})
         if 'ms' in step:
@@ -64,15 +64,22 @@ def _write(path: Path, draw: Callable[[Any], None]) -> list[Path]:
     return found
 
 
-def _bars(axes: Any, summaries: Mapping[str, Mapping[str, float]], *, log: bool = False) -> None:
+def _bars(axes: Any, summaries: Mapping[str, Mapping[str, float]]) -> None:
     """Draw medians as bars, with a line up to p99."""
     names = list(summaries)[::-1]
     axes.barh(names, [summaries[name]['p50'] for name in names], color=_COLOUR, height=0.6)
     for place, name in enumerate(names):
         axes.plot([summaries[name]['p50'], summaries[name]['p99']], [place, place],
                   color=_LIGHT, linewidth=3, solid_capstyle='butt')
-    axes.set(xlabel='ms: median, and up to p99', xscale='log' if log else 'linear')
+    axes.set(xlabel='ms: median, and up to p99')
     axes.grid(visible=False, axis='y')
+
+
+def _points(axes: Any, summaries: Mapping[str, Mapping[str, float]]) -> None:
+    """Draw medians as points on a scale of powers of ten, which has no zero to begin bars at."""
+    names = list(summaries)[::-1]
+    axes.plot([summaries[name]['p50'] for name in names], names, 'o', color=_COLOUR)
+    axes.set(xlabel='ms for a frame, median', xscale='log')
 
 
 def _line(axes: Any, step: Figures) -> None:

@@ -5,6 +5,7 @@
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from rich.console import Console
 
 from wm_ros.benchmark.config import BenchmarkConfig
 from wm_ros.benchmark.machine import describe_machine
+from wm_ros.benchmark.markdown import write_markdown
 from wm_ros.benchmark.recording import record_sway
-from wm_ros.benchmark.steps import make_steps, needs_recording
+from wm_ros.benchmark.steps import Step, make_steps, needs_recording
 from wm_ros.benchmark.store import Store
 from wm_ros.benchmark.table import make_table
 from wm_ros.errors import WorldModelError
 from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint
 
-REPORT_NAME = 'benchmark.json'
+REPORT_NAME, MARKDOWN_NAME = 'benchmark.json', 'figures.md'
+_INSTALL = "pip install 'wm_ros[sim,train,bench]'"
 
 
 def run_benchmark(config: BenchmarkConfig, console: Console | None = None) -> Store:
@@ -47,20 +50,9 @@ def run_benchmark(config: BenchmarkConfig, console: Console | None = None) -> St
         if needs_recording(config):
             console.print('recording what the robot will replay')
             record_sway(recording)
-        for name, run in make_steps(config, checkpoint, recording,
-                                    lambda step, found: store.put(step, found, is_partial=True)):
-            if name in store.steps:
-                console.print(f'{name}: kept from the earlier run')
-                continue
-            begin = time.monotonic()
-            console.print(f'{name} ...')
-            try:
-                store.put(name, run())
-            except (WorldModelError, ImportError) as error:
-                store.fail(name, str(error))
-                console.print(f'{name} failed: {error}', markup=False)
-            else:
-                console.print(f'{name}: {time.monotonic() - begin:.0f} s')
+        _run_steps(store, make_steps(
+            config, checkpoint, recording,
+            lambda step, found: store.put(step, found, is_partial=True)), console)
     if not store.steps:
         raise WorldModelError('no step could be measured; the first reason: '
                               f'{next(iter(store.failed.values()), "no part was chosen")}')
@@ -69,13 +61,32 @@ def run_benchmark(config: BenchmarkConfig, console: Console | None = None) -> St
     return store
 
 
+def _run_steps(store: Store, steps: Iterator[Step], console: Console) -> None:
+    """Run what has not been done yet; a step that fails does not keep the others back."""
+    for name, run in steps:
+        if name in store.steps:
+            console.print(f'{name}: kept from the earlier run')
+            continue
+        begin = time.monotonic()
+        console.print(f'{name} ...')
+        try:
+            store.put(name, run())
+        except (WorldModelError, ImportError) as error:
+            hint = f'; {_INSTALL}' if isinstance(error, ImportError) else ''
+            store.fail(name, f'{error}{hint}')
+            console.print(f'{name} failed: {store.failed[name]}', markup=False)
+        else:
+            console.print(f'{name}: {time.monotonic() - begin:.0f} s')
+
+
 def _show(store: Store, config: BenchmarkConfig, console: Console) -> None:
     console.print(make_table(store.to_dict()))
     try:
         from wm_ros.benchmark.plots import write_plots
     except ImportError as error:
-        console.print(f'no plots: {error}; pip install matplotlib')
+        console.print(f'no plots: {error}; {_INSTALL}', markup=False)
     else:
         for path in write_plots(store.steps, config.output_directory):
             console.print(f'plot in {path}')
+    write_markdown(config.output_directory / MARKDOWN_NAME, store.to_dict())
     console.print(f'figures in {store.path}')

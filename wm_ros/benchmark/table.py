@@ -75,8 +75,9 @@ def _scaling(steps: Figures) -> Iterator[Row]:
             yield kind, None, f"skipped: {step['skipped']}"
         for name, figures in step.get('ms', {}).items():
             note = f"{step['ratio_to_first'][name]:.2f} x the first"
-            weights = '; random weights' if step.get('weights') == 'random' else ''
-            yield f"{step['unit']} {name}", figures, note + weights
+            note += '; random weights' if step.get('weights') == 'random' else ''
+            note += '; a future with all its frames' if kind == 'sampler' else ''
+            yield f"{step['unit']} {name}", figures, note
 
 
 def _gate(steps: Figures) -> Iterator[Row]:

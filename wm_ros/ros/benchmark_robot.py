@@ -32,7 +32,7 @@ from wm_ros.ros.conversions import array_to_image
 from wm_ros.ros.process import run_plain
 
 JOINT_RATE_HZ, COMMAND_RATE_HZ = 100.0, 10.0
-CHUNK_TIMES_S = (0.1, 0.2, 0.3, 0.4)
+CHUNK_TIMES_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _FRAME_ID = 'camera_optical_frame'
 
 
@@ -63,8 +63,8 @@ class BenchmarkRobot(Node):
     **Publishes**
     - **camera/image_raw** (sensor_msgs/Image) or **camera/image_raw/compressed**
       (sensor_msgs/CompressedImage), **camera/camera_info**, **joint_states** at 100 Hz.
-    - **wm_gate/joint_trajectory** (trajectory_msgs/JointTrajectory) at 10 Hz while sending: four
-      set-points of the next 0.4 s, as the recorded arm was told them.
+    - **wm_gate/joint_trajectory** (trajectory_msgs/JointTrajectory) at 10 Hz while sending: eight
+      set-points of the next 0.8 s, as the recorded arm was told them.
 
     **Services**
     - **~/send** (std_srvs/SetBool): begin or stop to send commands.

@@ -33,11 +33,13 @@ from wm_ros.gate.digest import digest_trajectory
 from wm_ros.inference.judge import Judge
 from wm_ros.msg import Prediction, Verdict
 from wm_ros.ros import conversions, qos
+from wm_ros.ros.benchmark_robot import CHUNK_TIMES_S
 from wm_ros.ros.predictor_config import checkpoint_directory
 from wm_ros.ros.predictor_messages import prediction_to_message, verdict_to_message
 
-# Where the arm of the recording is, in samples at 100 Hz, when a check begins.
-_AT, _STEP_SAMPLES = 50, 10
+JOINT_PERIOD_S = 0.01
+# Where in the recording the first check begins, and how far apart the others are, in samples.
+_AT, _NUM_MOMENTS = 50, 100
 # Frames take ten times as long as all the rest.
 _FRAMES_EVERY = 6
 
@@ -164,18 +166,18 @@ def convert(message: Image, config: Any) -> Any:
 
 def moment(episode: Episode, config: Any, turn: int) -> tuple[Observation, ActionChunk]:
     """Return what was seen at a moment of the recording and what was commanded then."""
-    at = _AT + turn % 100
-    stamps = [int(episode.joint_stamps_ns[at - _STEP_SAMPLES * (config.context_len - 1 - index)])
-              for index in range(config.context_len)]
+    at, per_step = _AT + turn % _NUM_MOMENTS, round(config.step_s / JOINT_PERIOD_S)
+    stamps = [int(episode.joint_stamps_ns[at - per_step * back])
+              for back in reversed(range(config.context_len))]
     images = np.stack([conversions.resize(
         episode.decode(int(np.abs(episode.frame_stamps_ns - stamp).argmin())),
         config.image_height, config.image_width) for stamp in stamps])
     joints = JointSample(
         names=episode.joint_names, positions=episode.positions[at].astype(np.float64),
         velocities=episode.velocities[at].astype(np.float64), stamp_ns=stamps[-1])
-    ahead = [at + _STEP_SAMPLES * step for step in range(1, 5)]
+    ahead = [at + round(time_s / JOINT_PERIOD_S) for time_s in CHUNK_TIMES_S]
     trajectory = Trajectory(
-        joint_names=episode.joint_names, times=np.array([0.1, 0.2, 0.3, 0.4]),
+        joint_names=episode.joint_names, times=np.array(CHUNK_TIMES_S),
         positions=episode.setpoints[ahead].astype(np.float64))
     kind = CommandInterface.JOINT_TRAJECTORY
     chunk = ActionChunk(
