@@ -5,6 +5,10 @@
 import io
 import json
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -98,3 +102,33 @@ def test_an_interrupted_run_has_kept_its_finished_steps(tmp_path, steps):
     assert store.steps == {'scaling/horizon': {'skipped': 'a'}, 'gate': {'commands': 20}}
     assert calls == [1]
     assert 'scaling/horizon: kept' in text.getvalue()
+
+
+def test_a_busy_core_is_free_again_when_the_benchmark_was_killed(tmp_path):
+    """The child of a process that is gone must not compute for ever."""
+    script = ('import subprocess, sys\n'
+              'child = subprocess.Popen([sys.executable, "-m", "wm_ros.benchmark.busy"])\n'
+              'print(child.pid, flush=True)\nsys.stdin.readline()\n')
+    parent = subprocess.Popen([sys.executable, '-c', script], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    try:
+        time.sleep(0.5)
+        os.kill(child, 0)
+        parent.kill()
+        parent.communicate()
+        deadline = time.monotonic() + 30
+        while not is_gone(child):
+            assert time.monotonic() < deadline, 'it computes on'
+            time.sleep(0.05)
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+def is_gone(pid):
+    """Say whether a process has ended, whether or not anybody has asked for its exit code."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] == 'Z'
+    except FileNotFoundError:
+        return True
