@@ -10,7 +10,7 @@ torch = pytest.importorskip('torch', reason="needs the train extra: pip install 
 from tiny_checkpoint import write_tiny_checkpoint  # noqa: E402
 
 from wm_ros.benchmark.engines import compare_engines, takes_steps  # noqa: E402
-from wm_ros.benchmark.inputs import candidates, real_inputs, shorter  # noqa: E402
+from wm_ros.benchmark.inputs import candidates, fresh, real_inputs, shorter  # noqa: E402
 from wm_ros.benchmark.peers import timing  # noqa: E402
 from wm_ros.benchmark.peers.catalogue import PEERS, Peer, build, num_parameters  # noqa: E402
 from wm_ros.benchmark.peers.diamond import DiamondSize  # noqa: E402
@@ -155,10 +155,39 @@ def test_sizes_that_fit_no_grid_are_refused(checkpoint, tmp_path):
         random_checkpoint(checkpoint.config, tmp_path / 'odd', image_width=50)
 
 
+@pytest.mark.parametrize('kind', ['horizon', 'candidates', 'pixels', 'engines', 'peers'])
+def test_every_timed_check_encodes_its_pictures(checkpoint, monkeypatch, kind):
+    """
+    An engine keeps the encoding of the pictures that it saw last, so that a check of the same
+    array again costs no encoder: repeated timings were of half a check.
+    """
+    from wm_ros.inference.onnx_engine import OnnxEngine
+    graphs, run = [], OnnxEngine._run
+
+    def note(self, graph, inputs):
+        graphs.append(graph)
+        return run(self, graph, inputs)
+
+    monkeypatch.setattr(OnnxEngine, '_run', note)
+    if kind == 'engines':
+        compare_engines(checkpoint, threads=1, rounds=8)
+    elif kind == 'peers':
+        monkeypatch.setattr(timing, 'PEERS', {'small': small_peer()})
+        timing.compare_peers(checkpoint, threads=1, rounds=3)
+    else:
+        getattr(Scaling(checkpoint, threads=1, rounds=3), kind)()
+    assert graphs.count('encode') == graphs.count('predict')
+    assert graphs.count('predict') > 8
+
+
 def test_candidates_share_the_observation_and_differ_in_command(checkpoint):
     inputs = real_inputs(checkpoint)[0]
     found = candidates(inputs, 3)
     assert all(item.images is inputs.images for item in found)
     assert not np.array_equal(found[0].actions, found[1].actions)
     assert shorter(inputs, 2).actions.shape == (2, 3)
+    again = fresh(found)
+    assert all(item.images is again[0].images for item in again)
+    assert again[0].images is not inputs.images
+    assert np.array_equal(again[0].images, inputs.images)
     assert candidates(inputs, 3)[2].actions.tobytes() == found[2].actions.tobytes()

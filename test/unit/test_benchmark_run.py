@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run of the benchmark as a whole: wrong options, steps that fail, steps that are kept."""
 
+import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -124,6 +126,8 @@ def test_a_busy_core_is_free_again_when_the_benchmark_was_killed(tmp_path):
     finally:
         parent.kill()
         parent.communicate()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def is_gone(pid):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
-from wm_ros.benchmark.inputs import real_inputs, shorter
+from wm_ros.benchmark.inputs import fresh, real_inputs, shorter
 from wm_ros.benchmark.statistics import ratio, summarise
 from wm_ros.benchmark.timing import interleave
 from wm_ros.errors import EngineError
@@ -73,4 +73,4 @@ def _cycle(engine: Engine, checkpoint: Checkpoint, steps: int) -> Iterator[objec
     inputs = [shorter(item, steps) for item in real_inputs(checkpoint)]
     while True:
         for item in inputs:
-            yield engine.check(item)
+            yield engine.check_batch(fresh([item]))

@@ -36,3 +36,14 @@ def candidates(inputs: CheckInput, count: int, *, seed: int = 0) -> list[CheckIn
     return [replace(inputs, actions=(
         inputs.actions + 0.05 * rng.standard_normal(inputs.actions.shape)).astype(np.float32))
         for _ in range(count)]
+
+
+def fresh(inputs: list[CheckInput]) -> list[CheckInput]:
+    """
+    Return the same checks as if their pictures had just come in.
+
+    An engine keeps the encoding of pictures that it knows; a repeated check would be too cheap.
+    Commands for one observation go on sharing it.
+    """
+    copies = {id(item.images): item.images.copy() for item in inputs}
+    return [replace(item, images=copies[id(item.images)]) for item in inputs]

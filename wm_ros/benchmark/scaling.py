@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from wm_ros.benchmark.engines import takes_steps
-from wm_ros.benchmark.inputs import candidates, real_inputs, shorter
+from wm_ros.benchmark.inputs import candidates, fresh, real_inputs, shorter
 from wm_ros.benchmark.random_model import random_checkpoint
 from wm_ros.benchmark.statistics import ratio, summarise
 from wm_ros.benchmark.timing import interleave
 from wm_ros.inference.checkpoint import SAMPLER_FILES, Checkpoint
-from wm_ros.inference.engine import Engine, make_engine
+from wm_ros.inference.engine import CheckInput, CheckOutput, Engine, make_engine
 from wm_ros.inference.graph_engine import blank_input
 
 HORIZONS = (2, 4, 6, 8)
@@ -42,7 +42,7 @@ class Scaling:
     def horizon(self) -> Figures:
         """Time checks of fewer steps."""
         def cases(engine: Engine) -> Mapping[str, Callable[[], object]]:
-            return {str(steps): partial(engine.check, shorter(self._inputs, steps))
+            return {str(steps): partial(check_fresh, engine, [shorter(self._inputs, steps)])
                     for steps in HORIZONS if steps <= len(self._inputs.actions)}
 
         with closing(self._engine()) as engine:
@@ -55,7 +55,7 @@ class Scaling:
     def candidates(self) -> Figures:
         """Time several commands for one observation, in one call."""
         with closing(self._engine()) as engine:
-            cases = {str(count): partial(engine.check_batch, candidates(self._inputs, count))
+            cases = {str(count): partial(check_fresh, engine, candidates(self._inputs, count))
                      for count in CANDIDATES}
             return self._measure('candidates', cases)
 
@@ -73,8 +73,8 @@ class Scaling:
         """Time a check alone and a check with all its frames."""
         with closing(self._engine()) as engine:
             cases: dict[str, Callable[[], object]] = {
-                'check alone': partial(engine.check, self._inputs),
-                'check and frames': lambda: engine.decode(engine.check(self._inputs))}
+                'check alone': partial(check_fresh, engine, [self._inputs]),
+                'check and frames': partial(predict_fresh, engine, self._inputs)}
             return self._measure('pixels:', cases, rounds=max(3, self._rounds // 3))
 
     def resolution(self) -> Figures:
@@ -105,7 +105,7 @@ class Scaling:
                     self._checkpoint.config, Path(scratch) / name, **changed)
                 engine = make_engine('onnxruntime', made, num_threads=self._threads)
                 stack.callback(engine.close)
-                cases[name] = partial(engine.check, blank_input(made.config))
+                cases[name] = partial(check_fresh, engine, [blank_input(made.config)])
             return {'weights': 'random', **self._measure(unit, cases)}
 
     def _engine(self) -> Engine:
@@ -121,3 +121,13 @@ class Scaling:
                 'ms': {name: summarise(values).to_dict() for name, values in times.items()},
                 'ratio_to_first': {name: ratio(values, times[first])
                                    for name, values in times.items()}}
+
+
+def check_fresh(engine: Engine, inputs: list[CheckInput]) -> list[CheckOutput]:
+    """Check commands of an observation that the engine has not seen."""
+    return engine.check_batch(fresh(inputs))
+
+
+def predict_fresh(engine: Engine, inputs: CheckInput) -> object:
+    """Check a command of an observation that the engine has not seen, and decode all frames."""
+    return engine.decode(check_fresh(engine, [inputs])[0])

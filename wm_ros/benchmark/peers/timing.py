@@ -16,10 +16,11 @@ from torch import nn
 
 from wm_ros.benchmark.inputs import real_inputs
 from wm_ros.benchmark.peers.catalogue import PEERS, Peer, build, num_parameters
+from wm_ros.benchmark.scaling import check_fresh, predict_fresh
 from wm_ros.benchmark.statistics import ratio, summarise
 from wm_ros.benchmark.timing import interleave
 from wm_ros.inference.checkpoint import Checkpoint
-from wm_ros.inference.engine import Engine, make_engine
+from wm_ros.inference.engine import make_engine
 from wm_ros.inference.export import OPSET
 
 OURS, CHECK_ONLY = 'wm_ros', 'wm_ros check only'
@@ -49,7 +50,8 @@ def compare_peers(checkpoint: Checkpoint, *, threads: int, rounds: int) -> dict[
             engine.warm_up()
             run = run_in_onnxruntime if engine_name == 'onnxruntime' else run_in_torch
             cases: dict[str, Callable[[], object]] = {
-                OURS: partial(_predict, engine, inputs), CHECK_ONLY: partial(engine.check, inputs)}
+                OURS: partial(predict_fresh, engine, inputs),
+                CHECK_ONLY: partial(check_fresh, engine, [inputs])}
             for name, peer in PEERS.items():
                 cases[name] = run(made[name], peer, threads)
             times = interleave(cases, max(3, rounds // 6), warm_up=1)
@@ -101,7 +103,3 @@ def _session_options(threads: int) -> onnxruntime.SessionOptions:
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
     return options
-
-
-def _predict(engine: Engine, inputs: Any) -> object:
-    return engine.decode(engine.check(inputs))
