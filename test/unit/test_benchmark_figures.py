@@ -60,9 +60,9 @@ def record(outcome, **values):
 
 RECORDS = [
     record('released', release_ms=20.0, gate_ms=1.0, verdict_ms=18.0, decision='OK',
-           stage_ms=[1.0, 2.0, 3.0, 4.0]),
+           stage_ms=[1.0, 2.0, 3.0, 4.0], num_steps=10),
     record('released', release_ms=40.0, gate_ms=2.0, verdict_ms=37.0, decision='OK',
-           stage_ms=[1.0, 2.0, 3.0, 8.0]),
+           stage_ms=[1.0, 2.0, 3.0, 8.0], num_steps=6),
     record('refused', verdict_ms=30.0, decision='VETO', stage_ms=[]),
     record('late', is_held=True), record('late', is_held=False), record('dropped')]
 END = {'deadline_missed': 2, 'unverified': ['why'], 'num_holds': 3, 'emergency_stops': 0,
@@ -77,6 +77,7 @@ def test_the_loop_by_hand():
     assert (found['unverified_releases'], found['refused_by']) == (1, {'VETO': 1})
     assert (found['release_ms']['p50'], found['release_ms']['count']) == (30.0, 2)
     assert found['gate_ms']['max'] == 2.0
+    assert found['steps_looked_at'] == {'10': 1, '6': 1}
     assert found['predictor_stage_ms']['predict']['p50'] == 6.0
 
 

@@ -10,8 +10,7 @@ from wm_ros.benchmark.statistics import summarise
 
 OUTCOMES = ('released', 'refused', 'late', 'dropped', 'withheld')
 STAGES = ('wait', 'observe', 'prepare', 'predict')
-_PUBLISHED_KEYS = (('release_ms', 'release_ms'), ('verdict_ms', 'verdict_ms'),
-                   ('gate_ms', 'gate_ms'))
+_TIMES = ('release_ms', 'verdict_ms', 'gate_ms')
 
 
 def loop_figures(commands: Sequence[Mapping[str, Any]], end: Mapping[str, Any] | None = None
@@ -22,7 +21,8 @@ def loop_figures(commands: Sequence[Mapping[str, Any]], end: Mapping[str, Any] |
     :param commands: records of the conductor, see ``BenchmarkObserver``.
     :param end: its last event; None while the condition still runs.
     :returns: counts of commands by outcome; ``misses_held``, the late ones after which the gate
-        was seen to hold; summaries of times in ms, None where there are none; from ``end``
+        was seen to hold; ``steps_looked_at``, verdicts by the number of steps that the predictor
+        had time for; summaries of times in ms, None where there are none; from ``end``
         ``deadline_misses`` as the gate counts them, releases that no verdict allows, holds and
         emergency stops.
     """
@@ -32,9 +32,11 @@ def loop_figures(commands: Sequence[Mapping[str, Any]], end: Mapping[str, Any] |
     found['misses_held'] = sum(bool(command.get('is_held')) for command in commands)
     found['refused_by'] = dict(Counter(
         command['decision'] for command in commands if command['outcome'] == 'refused'))
-    for name, key in _PUBLISHED_KEYS:
-        found[name] = _summary([command[key] for command in commands
-                                if command.get(key) is not None])
+    found['steps_looked_at'] = dict(Counter(
+        str(command['num_steps']) for command in commands if command.get('num_steps')))
+    for name in _TIMES:
+        found[name] = _summary([command[name] for command in commands
+                                if command.get(name) is not None])
     found['predictor_stage_ms'] = _stages(commands)
     if end is not None:
         found |= {'deadline_misses': end['deadline_missed'],

@@ -93,6 +93,7 @@ class BenchmarkObserver(Observer):
         record: dict[str, Any] = {'outcome': outcome, 'sent_ns': sent_ns}
         if verdict is not None:
             record |= {'decision': verdict.decision.name, 'verdict_ms': _ms(decided_ns - sent_ns),
+                       'num_steps': verdict.num_steps,
                        'stage_ms': [round(value, 3) for value in verdict.stage_ms]}
         if passage.release_ns:
             record |= {'release_ms': _ms(passage.release_ns - sent_ns),
