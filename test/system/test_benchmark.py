@@ -94,7 +94,7 @@ def test_an_interrupt_ends_every_process_and_keeps_what_is_finished(tmp_path, nu
         [sys.executable, '-m', 'wm_ros.cli', 'benchmark', '--only', 'gate', '--commands', '100000',
          '--checkpoint', str(CHECKPOINT), '--output', str(tmp_path / 'out')],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    events = tmp_path / 'out' / 'logs' / 'gate_alone' / 'events.jsonl'
+    events, children = tmp_path / 'out' / 'logs' / 'gate_alone' / 'events.jsonl', []
     try:
         deadline = time.monotonic() + 120
         while not (events.is_file() and '"command"' in events.read_text()):
@@ -108,9 +108,12 @@ def test_an_interrupt_ends_every_process_and_keeps_what_is_finished(tmp_path, nu
     finally:
         process.kill()
         process.communicate()
+        left = [pid for pid in children if is_alive(pid)]
+        for pid in left:
+            os.kill(int(pid), signal.SIGKILL)
     assert process.returncode == 130
     assert errors == 'wm-ros benchmark: stopped; what was finished is kept\n'
-    assert not [pid for pid in children if is_alive(pid)]
+    assert left == []
     assert '"released"' in events.read_text()
 
 

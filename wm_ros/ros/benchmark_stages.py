@@ -9,9 +9,7 @@ to its standard output.
 
 import json
 import sys
-import time
 import zlib
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +32,7 @@ from wm_ros.inference.judge import Judge
 from wm_ros.msg import Prediction, Verdict
 from wm_ros.ros import conversions, qos
 from wm_ros.ros.benchmark_robot import CHUNK_TIMES_S
+from wm_ros.ros.benchmark_stopwatch import Stopwatch
 from wm_ros.ros.predictor_config import checkpoint_directory
 from wm_ros.ros.predictor_messages import prediction_to_message, verdict_to_message
 
@@ -59,38 +58,6 @@ class StagesPlan:
     engine: str
     threads: int
     rounds: int
-
-
-class Stopwatch:
-    """Times by name, ms."""
-
-    def __init__(self) -> None:
-        self.times: dict[str, list[float]] = {}
-
-    def time(self, name: str, run: Callable[[], Any]) -> Any:
-        """Run something and note how long it took."""
-        begin = time.perf_counter()
-        result = run()
-        self.note(name, 1e3 * (time.perf_counter() - begin))
-        return result
-
-    def note(self, name: str, value_ms: float) -> None:
-        """Keep a time that was measured elsewhere."""
-        self.times.setdefault(name, []).append(value_ms)
-
-    def watch(self, engine: Any) -> dict[str, float]:
-        """Keep the time that an engine spends in each of its graphs; the caller clears it."""
-        spent: dict[str, float] = {}
-        run = engine._run
-
-        def timed(graph: str, inputs: Any) -> Any:
-            begin = time.perf_counter()
-            made = run(graph, inputs)
-            spent[graph] = spent.get(graph, 0.0) + 1e3 * (time.perf_counter() - begin)
-            return made
-
-        engine._run = timed
-        return spent
 
 
 def time_stages(plan: StagesPlan, node: Node) -> dict[str, list[float]]:
