@@ -120,6 +120,24 @@ def test_a_miss_after_which_the_gate_goes_on_is_not_held(wire):
     assert (record['outcome'], record['is_held']) == ('late', False)
 
 
+@pytest.mark.parametrize(('last', 'is_held'), [
+    (GateState.HOLD, True), (GateState.ESTOP, True), (GateState.RUNNING, False)])
+def test_the_last_state_that_was_told_is_in_force_until_the_next(wire, last, is_held):
+    """
+    A miss while the gate held already was counted as one after which it did not.
+
+    States come at 10 Hz and at each change: none need fall into the moment that was looked at.
+    """
+    for state in (GateState.HOLD, last):
+        before = wire.observer.state_ns
+        wire.states.publish(GateState(state=state))
+        wire.harness.spin_until(lambda seen=before: wire.observer.state_ns > seen, 5.0)
+    message = wire.command(0.7)
+    wire.ask(message, 9)
+    (record,) = wire.record()
+    assert (record['outcome'], record['is_held']) == ('late', is_held)
+
+
 @pytest.mark.parametrize(('decision', 'reasons', 'outcome'), [
     (Decision.VETO, Reason.RISK, 'refused'), (Decision.ABSTAIN, Reason.UNCERTAIN, 'refused'),
     (Decision.VETO, Reason.DEADLINE, 'late'), (Decision.OK, Reason.NONE, 'withheld')])

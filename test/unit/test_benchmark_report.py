@@ -115,7 +115,9 @@ def test_an_empty_report_has_an_empty_table(tmp_path):
 
 def test_the_markdown_has_a_value_for_each_goal(tmp_path):
     store = Store(tmp_path / 'out.json', about())
-    empty = to_markdown(store.to_dict())
+    empty = to_markdown({**store.to_dict(), 'command': (
+        'wm-ros benchmark --output /x/y --rounds 9 --json /x/z')})
+    assert empty.startswith('`wm-ros benchmark --rounds 9`, ')
     assert empty.count('not measured') == empty.count('\n') - 4
     store.steps = steps()
     path = tmp_path / 'new' / 'figures.md'

@@ -31,11 +31,18 @@ def to_markdown(report: Report) -> str:
     machine = report['machine']
     load = machine['load_average_at_start'][0]
     lines = [
-        f"`{report['command']}`, {report['date'][:10]}: {machine['cores']} cores of "
+        f"`{_command(report['command'])}`, {report['date'][:10]}: {machine['cores']} cores of "
         f"{machine['cpu']}, no GPU used, load average {load:g} at the start, "
         f"{report['model_id']}.", '', '| figure | value | goal |', '|---|---|---|']
     lines += [f'| {name} | {value(report)} | {goal} |' for name, value, goal in _ROWS]
     return '\n'.join(lines) + '\n'
+
+
+def _command(text: str) -> str:
+    """Leave out where things were written: it changes no figure."""
+    words = text.split()
+    return ' '.join(word for place, word in enumerate(words) if not (
+        {word, words[place - 1]} & {'--output', '--json'}))
 
 
 def _number(key: str, unit: str = '', factor: float = 1.0) -> Callable[[Report], str]:

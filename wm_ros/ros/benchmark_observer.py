@@ -14,6 +14,8 @@ from wm_ros.ros.observer_ledger import Passage
 
 _HELD = (GateState.HOLD, GateState.ESTOP)
 _KEPT_NS = 30_000_000_000
+# The gate measures from its own receipt, which may be a little before ours.
+_TOLERANCE_NS, _HOLD_WITHIN_NS = 20_000_000, 500_000_000
 
 
 class BenchmarkObserver(Observer):
@@ -36,7 +38,8 @@ class BenchmarkObserver(Observer):
         self._sent_ns: dict[bytes, int] = {}
         self._decided_ns: dict[int, int] = {}
         self._released_ns: dict[int, int] = {}
-        self._held_ns: list[int] = []
+        # When a state was seen and whether it is one in which nothing is released; holds as well.
+        self._stances: list[tuple[int, bool]] = []
 
     def finished(self, now_ns: int, *, age_ns: int) -> list[dict[str, Any]]:
         """
@@ -52,7 +55,7 @@ class BenchmarkObserver(Observer):
         self.ledger.passages = [passage for passage in self.ledger.passages
                                 if now_ns - passage.received_ns <= age_ns]
         records = [self._record(passage) for passage in done]
-        self._held_ns = [at for at in self._held_ns if now_ns - at < _KEPT_NS]
+        self._stances = [item for item in self._stances if now_ns - item[0] < _KEPT_NS]
         return records
 
     def _on_command(self, message: JointTrajectory, at_ns: int) -> None:
@@ -73,7 +76,7 @@ class BenchmarkObserver(Observer):
         super()._on_output(message, at_ns)
         self._released_ns[at_ns] = self.source_ns or at_ns
         if len(message.points) == 1:
-            self._held_ns.append(at_ns)
+            self._stances.append((at_ns, True))
 
     def _on_joints(self, message: JointState, at_ns: int) -> None:
         super()._on_joints(message, at_ns)
@@ -81,8 +84,7 @@ class BenchmarkObserver(Observer):
 
     def _on_state(self, message: GateState, at_ns: int) -> None:
         super()._on_state(message, at_ns)
-        if message.state in _HELD:
-            self._held_ns.append(at_ns)
+        self._stances.append((at_ns, message.state in _HELD))
 
     def _record(self, passage: Passage) -> dict[str, Any]:
         """Say what became of a command; times in ms, None where there is none."""
@@ -120,9 +122,17 @@ class BenchmarkObserver(Observer):
         return 'late' if is_late else 'withheld'
 
     def _was_held(self, received_ns: int) -> bool:
-        """Say whether the gate held when the time of a command was over, within half a second."""
+        """
+        Say whether the gate held when the time of a command was over, or within half a second.
+
+        The gate tells each change at once, so what it told last is what it does.
+        """
         due_ns = received_ns + self._timeout_ns
-        return any(due_ns - 20_000_000 <= at <= due_ns + 500_000_000 for at in self._held_ns)
+        before = [item for item in self._stances if item[0] <= due_ns]
+        if before and max(before)[1]:
+            return True
+        return any(is_held and due_ns - _TOLERANCE_NS <= at <= due_ns + _HOLD_WITHIN_NS
+                   for at, is_held in self._stances)
 
 
 def _ms(value_ns: int) -> float:
