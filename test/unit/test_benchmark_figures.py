@@ -9,6 +9,7 @@ from wm_ros.benchmark.config import PARTS, BenchmarkConfig
 from wm_ros.benchmark.headline import headline
 from wm_ros.benchmark.loop_figures import loop_figures
 from wm_ros.benchmark.statistics import growth_percent, ratio, summarise
+from wm_ros.benchmark.steps import compare_executors
 from wm_ros.benchmark.timing import interleave
 
 
@@ -125,6 +126,26 @@ def test_conditions_and_their_commands():
     assert BenchmarkConfig(minutes=60.0).num_commands == 36_000
     assert BUSY not in [item.name for item in loop_conditions(BenchmarkConfig(busy_cores=0))]
     assert [item.name for item in loop_conditions(BenchmarkConfig(conditions=1))] == [MAIN.name]
+
+
+def test_executors_are_compared_in_turns_and_pair_by_pair():
+    order = []
+
+    class Loop:
+        def run(self, condition, *, commands):
+            order.append(condition.executor)
+            # The machine slows down all the time; on events everything takes 0.8 of the time.
+            slow = len(order) * (0.8 if condition.executor == 'events' else 1.0)
+            load = 5.0 if condition.executor == 'events' else 20.0
+            return {'release_ms': {'p50': slow, 'p99': slow, 'count': commands},
+                    'processes': {'wm_gate': {'cpu_percent': load}}}
+
+    found = compare_executors(Loop(), BenchmarkConfig(commands=5000))
+    assert order == ['single', 'events', 'events', 'single', 'single', 'events']
+    assert found['commands_of_each_run'] == 100
+    # 2 x 0.8 / 1, 3 x 0.8 / 4 and 6 x 0.8 / 5
+    assert found['events_executor_ratio'] == pytest.approx(0.96)
+    assert found['events_executor_cpu_ratio'] == 0.25
 
 
 @pytest.mark.parametrize(('field', 'value'), [

@@ -24,7 +24,7 @@ def headline(steps: Steps) -> dict[str, Any]:
       loop at 640x480 and 30 Hz; with ``busy_``: the same with other cores kept busy.
     * ``rss_growth_percent``: of the predictor and the gate, the larger.
     * ``events_executor_ratio``: median release time with rclpy's EventsExecutor over that with
-      the SingleThreadedExecutor.
+      the SingleThreadedExecutor; ``events_executor_cpu_ratio``: the same of the gate's load.
     * ``vs_peers``: time for a frame of a peer's architecture over ours.
     """
     engines, candidates = _step(steps, 'engines'), _step(steps, 'scaling/candidates')
@@ -42,7 +42,8 @@ def headline(steps: Steps) -> dict[str, Any]:
         **_loop(_step(steps, f'loop/{MAIN.name}'), ''),
         **_loop(_step(steps, f'loop/{BUSY}'), 'busy_'),
         'rss_growth_percent': _growth(_step(steps, f'loop/{MAIN.name}')),
-        'events_executor_ratio': _step(steps, 'executor').get('events_executor_ratio'),
+        **{key: _step(steps, 'executor').get(key) for key in (
+            'events_executor_ratio', 'events_executor_cpu_ratio')},
         'vs_peers': peers.get('vs_peers', {})}
 
 

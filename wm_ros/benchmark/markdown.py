@@ -93,7 +93,9 @@ _ROWS: tuple[Row, ...] = (
     ('the same with a core kept busy', _release('busy_'), ''),
     ('deadline misses with a core kept busy', _misses('busy_'), 'every one held'),
     ('growth of resident memory', _number('rss_growth_percent', '%'), 'below 1 % in an hour'),
-    ('EventsExecutor against SingleThreadedExecutor', _number('events_executor_ratio', 'x'), ''),
+    ('EventsExecutor against SingleThreadedExecutor, release p50',
+     _number('events_executor_ratio', 'x'), ''),
+    ("the same, the gate's CPU", _number('events_executor_cpu_ratio', 'x'), ''),
     ('frame of DIAMOND-size U-Net against ours', _peer('diamond'), 'at least 10 x'),
     ('frame of one-step U-Net against ours', _peer('one_step_unet'), 'at least 3 x'),
     ('frame of DINO-WM-size ViT against ours', _peer('dino_wm'), 'at least 10 x'))

@@ -52,8 +52,9 @@ def compare_executors(loop: Loop, config: BenchmarkConfig) -> Figures:
     """
     Run the loop on both executors in turns.
 
-    :returns: for each pair the median and the p99 release time on each, and
-        ``events_executor_ratio``, the median of the ratios of the medians.
+    :returns: for each pair the median and the p99 release time and the load on each;
+        ``events_executor_ratio``, the median of the ratios of the medians, and
+        ``events_executor_cpu_ratio``, the same of the gate's load.
     """
     runs: dict[str, list[Figures]] = {'single': [], 'events': []}
     share = Condition(name='', share=EXECUTOR_SHARE)
@@ -69,10 +70,12 @@ def compare_executors(loop: Loop, config: BenchmarkConfig) -> Figures:
         for process in ('wm_gate', 'wm_predictor'):
             found[f'{name}_{process}_cpu_percent'] = [
                 run['processes'].get(process, {}).get('cpu_percent') for run in figures]
-    pairs = [(a, b) for a, b in zip(found['events_p50_ms'], found['single_p50_ms'], strict=True)
-             if a and b]
-    if pairs:
-        found['events_executor_ratio'] = ratio([a for a, _ in pairs], [b for _, b in pairs])
+    for key, name in (('events_executor_ratio', 'p50_ms'),
+                      ('events_executor_cpu_ratio', 'wm_gate_cpu_percent')):
+        pairs = [(a, b) for a, b in zip(
+            found[f'events_{name}'], found[f'single_{name}'], strict=True) if a and b]
+        if pairs:
+            found[key] = ratio([a for a, _ in pairs], [b for _, b in pairs])
     return found
 
 

@@ -116,6 +116,7 @@ def _executor(steps: Figures) -> Iterator[Row]:
     if 'events_executor_ratio' in step:
         yield 'EventsExecutor / SingleThreadedExecutor', None, (
             f"{step['events_executor_ratio']:.3f} of the median release time, "
+            f"{_number(step.get('events_executor_cpu_ratio'))} of the gate's CPU, "
             f"{step['commands_of_each_run']} commands a run")
 
 
