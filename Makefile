@@ -14,6 +14,7 @@ export PYTHON ?=
 export TORCH_INDEX ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 
 VENV := .venv
 DEMO_STAMP := $(VENV)/.stamp-demo
@@ -24,7 +25,7 @@ INTERFACES := package.xml CMakeLists.txt $(wildcard msg/*.msg srv/*.srv scripts/
 # The list of files, not their content: symlinks keep the content live.
 FILE_LIST := build/.files
 
-.PHONY: help setup build demo test test-tensorrt lint clean FORCE
+.PHONY: help setup build demo test test-tensorrt lint benchmark clean FORCE
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -66,6 +67,9 @@ lint: $(TEST_STAMP)  ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
+benchmark: build $(TEST_STAMP)  ## measure this machine (BENCH_ARGS='--peers --json out.json')
+	@source ./env.sh && exec wm-ros benchmark $(BENCH_ARGS)
+
 clean:  ## remove what was built, installed and cached here, .venv too
-	rm -rf build install log demo_output .stamps $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build install log demo_output benchmark_output .stamps $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

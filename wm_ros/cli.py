@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from wm_ros.errors import WorldModelError
 from wm_ros.verbs import (
+    benchmark,
     build_engine,
     calibrate,
     collect,
@@ -26,7 +27,7 @@ from wm_ros.verbs import (
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            rollout, build_engine, demo)
+            rollout, build_engine, benchmark, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +55,8 @@ _EXTRAS = {'import': _DATA, 'export-dataset': _DATA, 'dataset': _DATA,
            'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
            'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim,train]'",
            'rollout': "pip install 'wm_ros[train]'",
-           'build-engine': "pip install 'wm_ros[train,tensorrt]'"}
+           'build-engine': "pip install 'wm_ros[train,tensorrt]'",
+           'benchmark': "pip install 'wm_ros[sim,train,bench]'"}
 
 
 def _build_parser() -> argparse.ArgumentParser:

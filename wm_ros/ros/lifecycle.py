@@ -14,13 +14,14 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from wm_ros.errors import WorldModelError
+from wm_ros.ros.executor import make_executor
 from wm_ros.ros.parameters import ParameterError
 from wm_ros.ros.process import catch_stop_signals, ignore_stop_signals
 
@@ -230,7 +231,7 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
 
 
 def _spin(node: Node, stop: list[int]) -> None:
-    executor = SingleThreadedExecutor()
+    executor = make_executor()
     executor.add_node(node)
     try:
         while not stop and rclpy.ok():

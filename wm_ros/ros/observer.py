@@ -48,6 +48,8 @@ class Observer(Node):
         self.verdict: Verdict | None = None
         self.predictions: dict[int, Prediction] = {}
         self.num_unreadable = 0
+        # When the message in hand was published, ns; 0 where the middleware does not say.
+        self.source_ns = 0
         self._listen(JointTrajectory, 'wm_gate/joint_trajectory', self._on_command)
         self._listen(JointTrajectory, 'arm_controller/joint_trajectory', self._on_output)
         self._listen(ActionChunk, 'wm_gate/action_chunk', self._on_chunk)
@@ -73,6 +75,7 @@ class Observer(Node):
     def _listen(self, kind: type, topic: str, take: Callable[[Any, int], None],
                 profile: QoSProfile = _LISTEN) -> None:
         def callback(message: Any, info: Mapping[str, int]) -> None:
+            self.source_ns = info['source_timestamp']
             try:
                 take(message, info['received_timestamp'] or time.time_ns())
             except ValueError as error:

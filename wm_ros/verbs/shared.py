@@ -23,8 +23,8 @@ console = Console()
 SPLITS = ('id', 'objects', 'appearance', 'dynamics', 'varied')
 
 
-def add_verb(verbs: Any, run: Callable[[argparse.Namespace], None], *, name: str = ''
-             ) -> argparse.ArgumentParser:
+def add_verb(verbs: Any, run: Callable[[argparse.Namespace], int | None], *,
+             name: str = '') -> argparse.ArgumentParser:
     """Add a verb named like its function, if no name is given, with its docstring as help."""
     parser = verbs.add_parser(name or run.__name__, help=run.__doc__, description=run.__doc__)
     parser.set_defaults(run=run)
