@@ -49,6 +49,6 @@ setup(
     python_requires='>=3.10',
     install_requires=requirements('core'),
     extras_require={name: requirements(name)
-                    for name in ('sim', 'train', 'data', 'tensorrt', 'test')},
+                    for name in ('sim', 'train', 'data', 'kinematics', 'tensorrt', 'test')},
     entry_points={'console_scripts': ['wm-ros = wm_ros.cli:main']},
 )

@@ -7,8 +7,9 @@ import pytest
 from gate_rig import MS, ROS_START_NS, make_command, make_config, make_sample, make_setpoint
 
 from wm_ros.datatypes import CommandInterface, Reason
-from wm_ros.gate.checks import CommandRefused, check_format, check_motion, column_order
+from wm_ros.gate.checks import CommandRefused, check_format, column_order
 from wm_ros.gate.commands import check_limits, prepare
+from wm_ros.gate.motion import check_motion
 from wm_ros.gate.setpoint import (
     check_setpoint,
     setpoint_to_trajectory,
@@ -28,11 +29,11 @@ def refused(command, config=None, *, start=None) -> CommandRefused:
 
 
 def test_good_command_passes_unchanged():
-    command = make_command(velocities=((0.5, 1.0), (0.0, 0.0)))
+    command = make_command(velocities=((1.0, 2.0), (1.0, 2.0)))
     trajectory = check_format(command, make_config(), ROS_START_NS)
     check_motion(trajectory, make_sample(), make_config())
     assert np.array_equal(trajectory.positions, [[0.1, 0.2], [0.2, 0.4]])
-    assert np.array_equal(trajectory.velocities, [[0.5, 1.0], [0.0, 0.0]])
+    assert np.array_equal(trajectory.velocities, [[1.0, 2.0], [1.0, 2.0]])
     assert np.array_equal(trajectory.times, [0.1, 0.2])
     assert check_format(make_command(), make_config(), ROS_START_NS).velocities is None
 

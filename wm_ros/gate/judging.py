@@ -18,6 +18,7 @@ from wm_ros.gate.estop import Cause
 from wm_ros.gate.inputs import Inputs
 from wm_ros.gate.latency import LatencyWindow
 from wm_ros.gate.release import Ruling, rule
+from wm_ros.gate.robot import Robot
 from wm_ros.gate.stance import Stance
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
@@ -49,10 +50,13 @@ class Judging:
 
     :param config: the gate's settings.
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
+    :param urdf: the robot description of ``robot_description_file``.
     """
 
-    def __init__(self, config: GateConfig, *, first_chunk_id: int) -> None:
+    def __init__(
+            self, config: GateConfig, *, first_chunk_id: int, urdf: str | None = None) -> None:
         self.config = config
+        self.robot = Robot(config, urdf)
         self.inputs = Inputs(config)
         self.stance = Stance(config, self.inputs)
         self.docket = Docket(first_chunk_id)
@@ -89,7 +93,7 @@ class Judging:
         try:
             trajectory = prepare(command, start, self.config, now.ros_ns)
             if has_limits:
-                check_limits(trajectory, command.interface, start, self.config)
+                check_limits(trajectory, command.interface, start, self.config, self.robot)
         except CommandRefused as refusal:
             self.reject(refusal.reason, str(refusal))
             return refusal
@@ -257,5 +261,5 @@ class Judging:
     def _prepare_and_check(self, command: Command, now: Now) -> Trajectory:
         start = self.inputs.fresh_joints(now)
         trajectory = prepare(command, start, self.config, now.ros_ns)
-        check_limits(trajectory, command.interface, start, self.config)
+        check_limits(trajectory, command.interface, start, self.config, self.robot)
         return trajectory

@@ -16,6 +16,7 @@ from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, Refused
 from wm_ros.gate.estop import Cause
 from wm_ros.gate.judging import Streaks
+from wm_ros.gate.robot import Robot
 from wm_ros.gate.values import Command, GateStatus, Heartbeat, Now, State
 from wm_ros.gate.watching import ACTIVE_STATES, Watching
 
@@ -42,6 +43,7 @@ class Gate(Watching):
     :param config: the gate's settings.
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
     :param uses_sim_time: the ROS clock may jump; a jump back holds and forgets everything.
+    :param urdf: the robot description of ``robot_description_file``.
     """
 
     def activate(self, now: Now) -> list[Effect]:
@@ -77,6 +79,25 @@ class Gate(Watching):
         if problem is not None:
             self.stance.emit(Refused(reasons=problem.reason, message=problem.text))
         return self.stance.drain()
+
+    def take_description(self, urdf: str, now: Now) -> list[Effect]:
+        """
+        Take the robot's URDF, once: its limits hold until the gate is configured again.
+
+        One that cannot be used is refused and leaves the gate waiting.
+        """
+        if self.inputs.has_description:
+            if urdf != self.robot.urdf:
+                self.stance.emit(Refused(
+                    reasons=Reason.LIMIT, message='another robot description came; the first '
+                    'one counts until the node is cleaned up and configured again'))
+            return self.stance.drain()
+        try:
+            self.robot = Robot(self.config, urdf)
+            self.inputs.has_description = True
+        except ValueError as error:
+            self.stance.emit(Refused(reasons=Reason.LIMIT, message=str(error)))
+        return self._finish(now)
 
     def take_heartbeat(self, beat: Heartbeat, now: Now) -> list[Effect]:
         """Store the predictor's sign of life and act on what it reports."""

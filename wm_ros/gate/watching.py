@@ -29,13 +29,14 @@ class Watching(Judging):
 
     :param config: the gate's settings.
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
+    :param urdf: the robot description of ``robot_description_file``.
     :param uses_sim_time: the ROS clock may jump; a jump back holds and forgets everything.
     """
 
     def __init__(
             self, config: GateConfig, *, first_chunk_id: int = 1,
-            uses_sim_time: bool = False) -> None:
-        super().__init__(config, first_chunk_id=first_chunk_id)
+            uses_sim_time: bool = False, urdf: str | None = None) -> None:
+        super().__init__(config, first_chunk_id=first_chunk_id, urdf=urdf)
         self._uses_sim_time = uses_sim_time
         self._last_ros_ns: int | None = None
         self._last_tick_ns: int | None = None

@@ -23,6 +23,7 @@ from wm_ros.ros import gate_messages as convert
 from wm_ros.ros import qos
 from wm_ros.ros.gate_check import TrajectoryChecks
 from wm_ros.ros.gate_outputs import GateOutputs
+from wm_ros.ros.gate_robot import read_urdf, subscribe_description
 from wm_ros.ros.lifecycle import GuardedLifecycleNode, run
 from wm_ros.ros.parameters import ConfigParameters
 
@@ -42,6 +43,7 @@ class GateNode(GuardedLifecycleNode):
     * ``wm_predictor/heartbeat`` (wm_ros/PredictorStatus; deadline 100 ms, lease 200 ms)
     * ``emergency_stop`` (std_msgs/Bool)
     * ``~/bypass`` (std_msgs/Bool; a dead-man)
+    * ``robot_description_topic`` (std_msgs/String; a URDF, latched; only where it is set)
 
     **Publishes**
 
@@ -80,7 +82,8 @@ class GateNode(GuardedLifecycleNode):
         check_clock(config, uses_sim_time=uses_sim_time)
         # Milliseconds since 1970 as the first id: no id of a gate that ran before comes again.
         self._gate = Gate(
-            config, first_chunk_id=time.time_ns() // 1_000_000, uses_sim_time=uses_sim_time)
+            config, first_chunk_id=time.time_ns() // 1_000_000, uses_sim_time=uses_sim_time,
+            urdf=read_urdf(config))
         self._outputs = GateOutputs(self, config)
         self._build_subscriptions(self._gate)
         self._build_services(self._gate)
@@ -155,6 +158,10 @@ class GateNode(GuardedLifecycleNode):
             subscription = self.create_subscription(
                 kind, topic, self._guarded(handle), profile, **extra)
             self._entities.append((self.destroy_subscription, subscription))
+        description = subscribe_description(self, gate.config, self._guarded(
+            lambda m, now: gate.take_description(m.data, now)))
+        if description is not None:
+            self._entities.append((self.destroy_subscription, description))
 
     def _build_services(self, gate: Gate) -> None:
         for kind, name, handle in (
