@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from arm_urdf import planar_urdf
 from gate_rig import MS, Rig, make_command, make_sample
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,10 +19,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from wm_ros.datatypes import Decision, JointSample, Reason
 from wm_ros.gate.effects import Effect, Forward, Hold, PublishChunk, StateChanged
+from wm_ros.gate.requests import ActionTargets, Jog, Twist
 from wm_ros.gate.values import MOVING_STATES, Heartbeat, Now, State
 
 POSITIONS = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
 ODD = st.sampled_from([float('nan'), float('inf'), 1e308, -1e308, 5.0])
+SPEEDS = st.floats(-1.0, 1.0) | ODD
+REQUESTS = st.one_of(
+    st.builds(Jog, source=st.just('test'), joint_names=st.sampled_from([('b',), ('a', 'b'), ()]),
+              velocities=st.lists(SPEEDS, max_size=2).map(tuple),
+              displacements=st.lists(SPEEDS, max_size=1).map(tuple)),
+    st.builds(Twist, source=st.just('test'), frame_id=st.sampled_from(['', 'base', 'tip', 'x']),
+              linear=st.tuples(SPEEDS, SPEEDS, st.just(0.0)),
+              angular=st.just((0.0, 0.0, 0.0))),
+    st.builds(ActionTargets, source=st.just('test'), action_space=st.sampled_from(['', 'x']),
+              action_size=st.sampled_from([2, 2, 3]), step_s=st.sampled_from([0.0, 0.2, -1.0]),
+              actions=st.lists(SPEEDS, max_size=6).map(tuple)))
 MUTE_STATES = (State.UNCONFIGURED, State.INACTIVE, State.WAITING)
 
 
@@ -38,7 +51,10 @@ class Observer(RuleBasedStateMachine):
         self.rig = Rig(
             mode='shadow' if self.is_shadow else 'enforce', release_count=release,
             trigger_count=trigger, arm_cycles=cycles, max_consecutive_vetoes=vetoes,
-            allow_bypass=bypass, abstain_policy=policy)
+            allow_bypass=bypass, abstain_policy=policy, urdf=planar_urdf(),
+            robot_description_file='x', tip_link='tip', cartesian_axes=('tx', 'ty'),
+            acceleration_limit=(200.0, 200.0), workspace_lower=(-0.9, -0.9, -0.1),
+            workspace_upper=(0.9, 0.9, 0.1))
         self.chunks = []
         self.samples: list[tuple[JointSample, Now]] = []
         self.forwarded: set[int] = set()
@@ -87,6 +103,7 @@ class Observer(RuleBasedStateMachine):
         assert np.isfinite(trajectory.times).all()
         if self.is_shadow:
             return
+        assert np.abs(trajectory.positions).max() <= 1.0 + 1e-5, 'within the limits'
         if trajectory.velocities is not None:
             assert not trajectory.velocities[-1].any(), 'invariant 3: ends at rest'
         if before is State.BYPASS:
@@ -207,6 +224,11 @@ class Observer(RuleBasedStateMachine):
         velocities = None if speed is None else ((speed, speed),) * 2
         self.do(self.rig.gate.take_command, make_command((one, two), times,
                                                          velocities=velocities))
+
+    @rule(request=REQUESTS)
+    def request(self, request):
+        """Send a jog, a twist or a chunk; what it means depends on where the arm is."""
+        self.do(self.rig.gate.take_command, request)
 
     @rule(value=ODD, names=st.sampled_from([('a', 'b'), ('b', 'a'), ('a', 'x'), ('a', 'a')]),
           stamp_ms=st.sampled_from([None, 0, 1000, -1000]))

@@ -96,7 +96,7 @@ def test_motion_outside_the_limits_is_refused_in_words(command, words):
     make_command(((0.1, 0.1), (0.1, 0.3)), (100, 200)),
     make_command(((0.4, 0.0),), (100,)),
     make_setpoint((0.2, -0.2)),
-    make_setpoint((1.2, -1.2), CommandInterface.VELOCITY),
+    make_setpoint((1.3, -1.3), CommandInterface.VELOCITY),
 ])
 def test_motion_on_the_limits_passes(command):
     config, start = make_config(), make_sample()
@@ -158,7 +158,7 @@ def test_velocity_setpoint_is_integrated_and_ends_at_rest():
     config = make_config(setpoint_horizon=0.3, setpoint_step=0.1)
     chunk = setpoint_to_trajectory(
         np.array([0.5, -1.0]), CommandInterface.VELOCITY, make_sample((0.1, 0.0)), config)
-    assert chunk.positions == pytest.approx(np.array([[0.15, -0.1], [0.2, -0.2], [0.25, -0.3]]))
+    assert chunk.positions == pytest.approx(np.array([[0.15, -0.1], [0.2, -0.2], [0.225, -0.25]]))
     assert np.array_equal(chunk.velocities, [[0.5, -1.0], [0.5, -1.0], [0.0, 0.0]])
     assert np.array_equal(
         trajectory_to_setpoint(chunk, CommandInterface.VELOCITY), [0.5, -1.0])

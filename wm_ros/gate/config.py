@@ -132,6 +132,24 @@ class GateConfig:
         '', help='latched topic with the URDF, as robot_state_publisher has it; empty: none')
     tip_link: str = setting(
         '', help='link of the URDF that Cartesian commands move; empty: none are taken')
+    cartesian_axes: tuple[str, ...] = setting(
+        ('tx', 'ty', 'tz', 'rx', 'ry', 'rz'), choices=('tx', 'ty', 'tz', 'rx', 'ry', 'rz'),
+        required=True,
+        help='axes that Cartesian commands are followed on; the others drift, for arms with '
+             'fewer than six joints')
+    command_in_type: str = setting(
+        'speed_units', choices=('speed_units', 'unitless'),
+        help='numbers on ~/delta_joint_cmds and ~/delta_twist_cmds: SI units, or -1 to 1')
+    scale_linear: float = setting(
+        0.2, unit='m/s', range=(1e-6, SANE_VELOCITY), help='linear speed of a unitless 1')
+    scale_rotational: float = setting(
+        0.8, unit='rad/s', range=(1e-6, SANE_VELOCITY), help='rotational speed of a unitless 1')
+    scale_joint: float = setting(
+        0.5, unit='rad/s', range=(1e-6, SANE_VELOCITY), help='joint speed of a unitless 1')
+    enable_joint_jog: bool = setting(
+        False, help='take control_msgs/JointJog on ~/delta_joint_cmds')
+    action_space_file: str = setting(
+        '', help='YAML file that says what the numbers of a policy mean; empty: joint positions')
     workspace_links: tuple[str, ...] = setting(
         (), help='links of the URDF that stay in the workspace box; empty: tip_link')
     workspace_lower: tuple[float, ...] = setting(
@@ -176,6 +194,11 @@ class GateConfig:
     def needs_kinematics(self) -> bool:
         """Tell whether joints alone do not do."""
         return bool(self.tip_link or self.workspace_lower)
+
+    @property
+    def num_setpoint_steps(self) -> int:
+        """Return the number of points of a chunk made from one set-point."""
+        return round(self.setpoint_horizon / self.setpoint_step)
 
     @property
     def is_array_out(self) -> bool:

@@ -16,8 +16,9 @@ from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, Refused
 from wm_ros.gate.estop import Cause
 from wm_ros.gate.judging import Streaks
+from wm_ros.gate.requests import Request
 from wm_ros.gate.robot import Robot
-from wm_ros.gate.values import Command, GateStatus, Heartbeat, Now, State
+from wm_ros.gate.values import GateStatus, Heartbeat, Now, State
 from wm_ros.gate.watching import ACTIVE_STATES, Watching
 
 
@@ -44,6 +45,7 @@ class Gate(Watching):
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
     :param uses_sim_time: the ROS clock may jump; a jump back holds and forgets everything.
     :param urdf: the robot description of ``robot_description_file``.
+    :param spaces: what the numbers of a policy mean; None: joint positions.
     """
 
     def activate(self, now: Now) -> list[Effect]:
@@ -93,7 +95,7 @@ class Gate(Watching):
                     'one counts until the node is cleaned up and configured again'))
             return self.stance.drain()
         try:
-            self.robot = Robot(self.config, urdf)
+            self.robot = Robot(self.config, urdf, self.robot.spaces)
             self.inputs.has_description = True
         except ValueError as error:
             self.stance.emit(Refused(reasons=Reason.LIMIT, message=str(error)))
@@ -111,7 +113,7 @@ class Gate(Watching):
         self.streaks.fresh = 0
         return self._finish(now)
 
-    def take_command(self, command: Command, now: Now) -> list[Effect]:
+    def take_command(self, command: Request, now: Now) -> list[Effect]:
         """Take a command from a policy; only RUNNING, SLOW and HOLD put it to the predictor."""
         self._watch(now)
         state = self.stance.state
@@ -123,7 +125,7 @@ class Gate(Watching):
             self._take_engaged(command, now)
         return self.stance.drain()
 
-    def _take_engaged(self, command: Command, now: Now) -> None:
+    def _take_engaged(self, command: Request, now: Now) -> None:
         """Take a command while active and engaged."""
         refusal = None
         if not self.config.is_enforcing:
@@ -211,20 +213,20 @@ class Gate(Watching):
             stance.go(State.WAITING, Reason.NONE, 'e-stop cleared', now)
         return Answer(True, 'e-stop cleared', stance.drain())
 
-    def check(self, command: Command, now: Now) -> Answer:
+    def check(self, command: Request, now: Now) -> Answer:
         """Put a trajectory to the predictor without ever releasing it."""
         if self.stance.state not in ACTIVE_STATES:
             return Answer(False, 'the gate is not active', self.stance.drain())
         if self.docket.check is not None:
             return Answer(False, 'another check is under way; try again', self.stance.drain())
         try:
-            trajectory = self._prepare_and_check(command, now)
+            prepared = self._prepare_and_check(command, now)
         except CommandRefused as refusal:
             return Answer(False, str(refusal), self.stance.drain())
         start = self.inputs.fresh_joints(now)
         assert start is not None, 'check_limits refuses without joints'
         case = self.docket.open(
-            trajectory, start, source=command.source, interface=command.interface,
+            prepared.trajectory, start, source=command.source, interface=prepared.interface,
             received=now, allowed_s=self.config.check_timeout)
         self.docket.check = self.docket.unsent_check = case
         self.send_next(now)

@@ -8,6 +8,7 @@ starved timer cannot let a stale command through.
 """
 
 from wm_ros.datatypes import CommandInterface, Reason
+from wm_ros.gate.action_space import ActionSpaces
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, PublishChunk
 from wm_ros.gate.estop import Cause
@@ -30,13 +31,15 @@ class Watching(Judging):
     :param config: the gate's settings.
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
     :param urdf: the robot description of ``robot_description_file``.
+    :param spaces: what the numbers of a policy mean; None: joint positions.
     :param uses_sim_time: the ROS clock may jump; a jump back holds and forgets everything.
     """
 
     def __init__(
             self, config: GateConfig, *, first_chunk_id: int = 1,
-            uses_sim_time: bool = False, urdf: str | None = None) -> None:
-        super().__init__(config, first_chunk_id=first_chunk_id, urdf=urdf)
+            uses_sim_time: bool = False, urdf: str | None = None,
+            spaces: ActionSpaces | None = None) -> None:
+        super().__init__(config, first_chunk_id=first_chunk_id, urdf=urdf, spaces=spaces)
         self._uses_sim_time = uses_sim_time
         self._last_ros_ns: int | None = None
         self._last_tick_ns: int | None = None

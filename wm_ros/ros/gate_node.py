@@ -21,9 +21,11 @@ from wm_ros.gate.values import Now
 from wm_ros.msg import PredictorStatus, Verdict
 from wm_ros.ros import gate_messages as convert
 from wm_ros.ros import qos
+from wm_ros.ros.action_space_file import read_action_spaces
 from wm_ros.ros.gate_check import TrajectoryChecks
+from wm_ros.ros.gate_inputs import description_inputs, request_inputs
 from wm_ros.ros.gate_outputs import GateOutputs
-from wm_ros.ros.gate_robot import read_urdf, subscribe_description
+from wm_ros.ros.gate_robot import read_urdf
 from wm_ros.ros.lifecycle import GuardedLifecycleNode, run
 from wm_ros.ros.parameters import ConfigParameters
 
@@ -38,6 +40,9 @@ class GateNode(GuardedLifecycleNode):
 
     * ``~/joint_trajectory`` (trajectory_msgs/JointTrajectory, rad)
     * ``~/commands`` (std_msgs/Float64MultiArray, rad or rad/s by ``command_interface``)
+    * ``~/action_chunk_in`` (wm_ros/PolicyChunk; what its numbers mean: ``action_space_file``)
+    * ``~/delta_twist_cmds`` (geometry_msgs/TwistStamped; only with ``tip_link``)
+    * ``~/delta_joint_cmds`` (control_msgs/JointJog; only with ``enable_joint_jog``)
     * ``joint_states`` (sensor_msgs/JointState)
     * ``wm_predictor/verdict`` (wm_ros/Verdict)
     * ``wm_predictor/heartbeat`` (wm_ros/PredictorStatus; deadline 100 ms, lease 200 ms)
@@ -83,7 +88,7 @@ class GateNode(GuardedLifecycleNode):
         # Milliseconds since 1970 as the first id: no id of a gate that ran before comes again.
         self._gate = Gate(
             config, first_chunk_id=time.time_ns() // 1_000_000, uses_sim_time=uses_sim_time,
-            urdf=read_urdf(config))
+            urdf=read_urdf(config), spaces=read_action_spaces(config.action_space_file))
         self._outputs = GateOutputs(self, config)
         self._build_subscriptions(self._gate)
         self._build_services(self._gate)
@@ -153,15 +158,13 @@ class GateNode(GuardedLifecycleNode):
             (Float64MultiArray, '~/commands', qos.COMMAND_IN,
              lambda m, now: gate.take_command(
                  convert.array_to_command(m, 'commands', gate.config), now)),
+            *request_inputs(gate),
+            *description_inputs(gate),
         ):
             extra = {'event_callbacks': events} if kind is PredictorStatus else {}
             subscription = self.create_subscription(
                 kind, topic, self._guarded(handle), profile, **extra)
             self._entities.append((self.destroy_subscription, subscription))
-        description = subscribe_description(self, gate.config, self._guarded(
-            lambda m, now: gate.take_description(m.data, now)))
-        if description is not None:
-            self._entities.append((self.destroy_subscription, description))
 
     def _build_services(self, gate: Gate) -> None:
         for kind, name, handle in (

@@ -1,16 +1,10 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the gate gets its robot description from: a file now, or a topic later."""
+"""Where the gate gets its robot description from, when that is a file."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from rclpy.node import Node
-from std_msgs.msg import String
 
 from wm_ros.gate.config import GateConfig
-from wm_ros.ros import qos
 
 
 def read_urdf(config: GateConfig) -> str | None:
@@ -29,12 +23,3 @@ def read_urdf(config: GateConfig) -> str | None:
         raise ValueError(
             f'robot_description_file is {config.robot_description_file!r}: {error}; give the '
             'path of a URDF') from error
-
-
-def subscribe_description(
-        node: Node, config: GateConfig, callback: Callable[[Any], None]) -> Any:
-    """Subscribe to ``robot_description_topic``; None where it is not set."""
-    if not config.robot_description_topic:
-        return None
-    return node.create_subscription(
-        String, config.robot_description_topic, callback, qos.ROBOT_DESCRIPTION)
