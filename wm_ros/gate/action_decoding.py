@@ -18,6 +18,8 @@ from wm_ros.gate.robot import Robot
 
 # Each pose takes some steps of inverse kinematics; more would keep the gate from its watchdogs.
 _MAX_POSES = 64
+# Larger than any number of a policy: degrees, percent, counts of an encoder.
+_SANE_NUMBER = 1e6
 
 _Array = NDArray[np.float64]
 
@@ -75,12 +77,20 @@ def _numbers(request: ActionTargets, space: ActionSpace, config: GateConfig) -> 
         values = space.tokens.restore(np.array(flat, dtype=np.int64).reshape(-1, size))
     else:
         values = np.array(flat, dtype=np.float64).reshape(-1, size)
-    if not np.isfinite(values).all():
-        target, number = np.argwhere(~np.isfinite(values))[0]
+    _check_sane(values, space)
+    values = space.statistics.restore(values, space.normalisation)
+    _check_sane(values, space)
+    return values
+
+
+def _check_sane(values: _Array, space: ActionSpace) -> None:
+    """Refuse numbers that no arithmetic would survive; the limits come later."""
+    sane = np.abs(values) <= _SANE_NUMBER
+    if not sane.all():
+        target, number = np.argwhere(~sane)[0]
         raise CommandRefused(
             Reason.BAD_COMMAND,
             f'{space.numbers[number]} of target {target} is {values[target, number]}')
-    return space.statistics.restore(values, space.normalisation)
 
 
 def _joint_targets(values: _Array, space: ActionSpace, number: str, start: float) -> _Array:

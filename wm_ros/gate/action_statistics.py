@@ -17,6 +17,8 @@ from wm_ros.gate.checks import CommandRefused
 
 _PAIRS = {'q01_q99': ('q01', 'q99'), 'min_max': ('min', 'max'), 'mean_std': ('mean', 'std')}
 
+_SANE = (-1e6, 1e6)
+
 _Array = NDArray[np.float64]
 
 
@@ -28,12 +30,12 @@ class Statistics:
     :raises ValueError: naming the key that is wrong.
     """
 
-    q01: tuple[float, ...] = setting((), help='1st percentile')
-    q99: tuple[float, ...] = setting((), help='99th percentile')
-    min: tuple[float, ...] = setting((), help='lowest')
-    max: tuple[float, ...] = setting((), help='highest')
-    mean: tuple[float, ...] = setting((), help='mean')
-    std: tuple[float, ...] = setting((), help='standard deviation')
+    q01: tuple[float, ...] = setting((), help='1st percentile', range=_SANE)
+    q99: tuple[float, ...] = setting((), help='99th percentile', range=_SANE)
+    min: tuple[float, ...] = setting((), help='lowest', range=_SANE)
+    max: tuple[float, ...] = setting((), help='highest', range=_SANE)
+    mean: tuple[float, ...] = setting((), help='mean', range=_SANE)
+    std: tuple[float, ...] = setting((), help='standard deviation', range=_SANE)
     mask: tuple[bool, ...] = setting((), help='false: the number was not scaled; empty: all were')
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from wm_ros.datatypes import CommandInterface, JointSample, Reason, Trajectory
 from wm_ros.gate.checks import CommandRefused, check_format
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.motion import check_acceleration, check_motion, check_step
-from wm_ros.gate.requests import Request
+from wm_ros.gate.requests import GoalWindow, Request
 from wm_ros.gate.resolving import resolve
 from wm_ros.gate.robot import Robot
 from wm_ros.gate.setpoint import check_setpoint, setpoint_to_trajectory
@@ -36,6 +36,11 @@ def prepare_request(
     :param has_limits: check the limits too; shadow does not.
     :raises CommandRefused: with the reason in words.
     """
+    if isinstance(request, GoalWindow):
+        if start is None:
+            raise CommandRefused(Reason.STALE_JOINTS, 'no fresh joint_states to start from')
+        check_motion(request.trajectory, start, config, robot)
+        return Prepared(request.trajectory, CommandInterface.JOINT_TRAJECTORY)
     command = resolve(request, start, config, robot, now_ros_ns)
     trajectory = prepare(command, start, config, now_ros_ns)
     if has_limits:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from wm_ros.config import check_settings, setting
 from wm_ros.gate.config_rules import (
     check_description_use,
+    check_goals,
     check_joint_lists,
     check_workspace_box,
 )
@@ -148,6 +149,18 @@ class GateConfig:
         0.5, unit='rad/s', range=(1e-6, SANE_VELOCITY), help='joint speed of a unitless 1')
     enable_joint_jog: bool = setting(
         False, help='take control_msgs/JointJog on ~/delta_joint_cmds')
+    follow_joint_trajectory_action: str = setting(
+        '', help="the controller's action that goals on ~/follow_joint_trajectory go to; "
+                 'empty: no goals are taken')
+    goal_recheck_period: float = setting(
+        0.25, unit='s', range=(0.02, 10.0), tunable=True,
+        help='time between two looks at the way ahead of a goal that runs')
+    goal_window: float = setting(
+        2.0, unit='s', range=(0.1, 60.0), tunable=True,
+        help='how much of a goal is put before the predictor at once')
+    goal_result_timeout: float = setting(
+        5.0, unit='s', range=_TIMEOUT, tunable=True,
+        help='a controller that has not ended a goal this long after its time is lost')
     action_space_file: str = setting(
         '', help='YAML file that says what the numbers of a policy mean; empty: joint positions')
     workspace_links: tuple[str, ...] = setting(
@@ -168,6 +181,7 @@ class GateConfig:
         check_joint_lists(self)
         check_workspace_box(self)
         check_description_use(self)
+        check_goals(self)
         if not self.setpoint_horizon >= 2 * self.setpoint_step:
             raise ValueError(
                 f'setpoint_horizon is {self.setpoint_horizon}; it must be at least twice '

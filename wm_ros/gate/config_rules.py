@@ -43,6 +43,23 @@ def check_description_use(config: Any) -> None:
             'robot_description_topic')
 
 
+def check_goals(config: Any) -> None:
+    """
+    Check that goals can go out, and that they are looked at again in time.
+
+    :param config: a GateConfig under construction.
+    :raises ValueError: naming the setting.
+    """
+    if config.follow_joint_trajectory_action and config.is_array_out:
+        raise ValueError(
+            'follow_joint_trajectory_action is given, but command_out_type is '
+            f'{config.command_out_type}; a controller with that action takes trajectories')
+    if not config.goal_window >= 2 * config.goal_recheck_period:
+        raise ValueError(
+            f'goal_window is {config.goal_window}; it must be at least twice '
+            f'goal_recheck_period, {config.goal_recheck_period} s')
+
+
 def check_workspace_box(config: Any) -> None:
     """
     Check the workspace box.

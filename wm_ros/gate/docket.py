@@ -63,6 +63,11 @@ class Docket:
         self.check: Case | None = None
         self.unsent_check: Case | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a command is under judgement or waits for it."""
+        return self.judged is not None or self.waiting is not None
+
     def open(  # noqa: A003
             self, trajectory: Trajectory, start: JointSample, *, source: str,
             interface: CommandInterface, received: Now, allowed_s: float) -> Case:

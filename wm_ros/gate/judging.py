@@ -14,8 +14,9 @@ from wm_ros.gate.checks import CommandRefused
 from wm_ros.gate.commands import Prepared, prepare_request
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.docket import Case, Docket, Waiting
-from wm_ros.gate.effects import Forward, PublishChunk, Refused
+from wm_ros.gate.effects import Forward, GoalPiece, PublishChunk, Refused
 from wm_ros.gate.estop import Cause
+from wm_ros.gate.goal import Goal
 from wm_ros.gate.inputs import Inputs
 from wm_ros.gate.latency import LatencyWindow
 from wm_ros.gate.release import Ruling, rule
@@ -25,6 +26,9 @@ from wm_ros.gate.stance import Stance
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
 from wm_ros.gate.values import NS_PER_S, Counters, Now, State
+
+# Rounding must not make the last piece of a goal look like one before it, s.
+_END_S = 1e-6
 
 
 @dataclass(slots=True)
@@ -225,25 +229,33 @@ class Judging:
 
     def _release(self, case: Case, verdict: Verdict, now: Now) -> None:
         """Change to RUNNING or SLOW and forward, at the speed and for the time allowed."""
+        factor = self._let_go(verdict, now)
+        chunk = case.chunk
+        released = trim(
+            stretch(chunk.trajectory, factor), verdict.horizon_s, chunk.start.positions)
+        if self.config.is_enforcing:
+            self._forward(released, chunk.interface, chunk.chunk_id, now)
+
+    def _let_go(self, verdict: Verdict, now: Now) -> float:
+        """Change to RUNNING or SLOW; return the factor on speed, in (0, 1]."""
         if verdict.decision is Decision.SLOW:
             self._speed_factor = verdict.speed_factor
         is_slow = verdict.decision is Decision.SLOW or (
             self.stance.state is State.SLOW
             and self.streaks.oks < self.config.release_count)
-        factor = self._speed_factor if is_slow else 1.0
-        chunk = case.chunk
-        released = trim(
-            stretch(chunk.trajectory, factor), verdict.horizon_s, chunk.start.positions)
         self.stance.go(
             State.SLOW if is_slow else State.RUNNING, verdict.reasons,
             verdict.message or 'allowed', now)
-        if self.config.is_enforcing:
-            self._forward(released, chunk.interface, chunk.chunk_id, now)
+        return self._speed_factor if is_slow else 1.0
 
     def _forward(
             self, trajectory: Trajectory, interface: CommandInterface, chunk_id: int,
-            now: Now) -> None:
-        self.stance.emit(Forward(trajectory=trajectory, interface=interface, chunk_id=chunk_id))
+            now: Now, *, goal: Goal | None = None) -> None:
+        self.stance.emit(Forward(
+            trajectory=trajectory, interface=interface, chunk_id=chunk_id,
+            piece=None if goal is None else GoalPiece(
+                goal_id=goal.goal_id, begin_s=goal.let_go_s,
+                is_last=goal.reach_s >= goal.end_s - _END_S)))
         self.stance.hold_watch.stop()
         self.counters.forwarded += 1
         if self.config.is_velocity_out:

@@ -15,11 +15,12 @@ from wm_ros.gate.checks import CommandRefused
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, Refused
 from wm_ros.gate.estop import Cause
+from wm_ros.gate.goal_events import GoalEvents
 from wm_ros.gate.judging import Streaks
 from wm_ros.gate.requests import Request
 from wm_ros.gate.robot import Robot
 from wm_ros.gate.values import GateStatus, Heartbeat, Now, State
-from wm_ros.gate.watching import ACTIVE_STATES, Watching
+from wm_ros.gate.watching import ACTIVE_STATES
 
 
 class Answer(NamedTuple):
@@ -35,7 +36,7 @@ class Answer(NamedTuple):
     chunk_id: int = 0
 
 
-class Gate(Watching):
+class Gate(GoalEvents):
     """
     The whole gate of one controller.
 
@@ -66,6 +67,7 @@ class Gate(Watching):
 
     def deactivate(self, now: Now) -> list[Effect]:
         """End with the hold if the arm may be moving, then forward nothing."""
+        self.end_goal(Reason.NONE, 'the gate was deactivated')
         self.counters.dropped += self.docket.drop_all()
         self._rest_at_ns = None
         self.stance.go(State.INACTIVE, Reason.NONE, 'inactive', now)
@@ -117,7 +119,9 @@ class Gate(Watching):
         """Take a command from a policy; only RUNNING, SLOW and HOLD put it to the predictor."""
         self._watch(now)
         state = self.stance.state
-        if state is State.BYPASS:
+        if self.goal is not None:
+            self.reject(Reason.NONE, 'a trajectory goal runs; cancel it first')
+        elif state is State.BYPASS:
             self.forward_unjudged(command, now, has_limits=True)
         elif state not in ACTIVE_STATES or state is State.ESTOP or not self.stance.is_engaged:
             self.reject(self.stance.reasons, f'the gate is {state.name}: {self.explain(now)[1]}')
@@ -175,6 +179,7 @@ class Gate(Watching):
         elif state in ACTIVE_STATES and state is not State.ESTOP:
             self._bypass_steady_ns = now.steady_ns
             if state is not State.BYPASS:
+                self.end_goal(Reason.NONE, 'bypassed')
                 self.counters.dropped += self.docket.drop_commands()
                 self.stance.go(
                     State.BYPASS, Reason.NONE, 'bypassed: commands go out unjudged', now)
@@ -257,11 +262,8 @@ class Gate(Watching):
             decision_ms=self.latency.last_ms, decision_ms_p99=self.latency.percentile_ms(99.0),
             counters=self.counters, message=words)
 
-    def _finish(self, now: Now) -> list[Effect]:
-        self._watch(now)
-        return self.stance.drain()
-
     def _stop(self, cause: Cause, text: str, now: Now) -> None:
+        self.end_goal(Reason.ESTOP, text)
         self.counters.dropped += self.docket.drop_commands()
         self._rest_at_ns = None
         self.stance.stop(cause, Reason.NONE, text, now)

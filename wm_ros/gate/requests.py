@@ -9,6 +9,7 @@ before the predictor (resolving.py), from the joints measured then.
 
 from dataclasses import dataclass
 
+from wm_ros.datatypes import Trajectory
 from wm_ros.gate.values import Command
 
 
@@ -68,4 +69,16 @@ class ActionTargets:
     stamp_ns: int = 0
 
 
-Request = Command | Jog | Twist | ActionTargets
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class GoalWindow:
+    """
+    The part of a goal that comes next; the goal's limits were checked as a whole.
+
+    :param trajectory: from where the arm should be, in the order of the gate's joints.
+    """
+
+    source: str
+    trajectory: Trajectory
+
+
+Request = Command | Jog | Twist | ActionTargets | GoalWindow

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from wm_ros.datatypes import CommandInterface, JointSample, Reason
 from wm_ros.gate.action_decoding import decode_targets
 from wm_ros.gate.checks import CommandRefused, check_stamp
-from wm_ros.gate.config import GateConfig
-from wm_ros.gate.requests import ActionTargets, Jog, Request, Twist
+from wm_ros.gate.config import SANE_POSITION, GateConfig
+from wm_ros.gate.requests import ActionTargets, Jog, Twist
 from wm_ros.gate.robot import Robot
 from wm_ros.gate.values import Command, CommandPoint
 
@@ -22,8 +22,8 @@ _Array = NDArray[np.float64]
 
 
 def resolve(
-        request: Request, start: JointSample | None, config: GateConfig, robot: Robot,
-        now_ros_ns: int) -> Command:
+        request: Command | Jog | Twist | ActionTargets, start: JointSample | None,
+        config: GateConfig, robot: Robot, now_ros_ns: int) -> Command:
     """
     Give the joint command that a request means.
 
@@ -59,7 +59,7 @@ def _resolve_jog(jog: Jog, start: JointSample, config: GateConfig) -> Command:
     columns = [config.joint_names.index(name) for name in jog.joint_names]
     full = np.zeros(len(config.joint_names))
     if jog.displacements:
-        full[columns] = _finite(values, 'displacement', jog.joint_names)
+        full[columns] = _sane(values, 'displacement', jog.joint_names)
         return _position_setpoint(jog.source, start.positions + full, config)
     full[columns] = _scaled(values, 'velocity', jog.joint_names, config, config.scale_joint)
     return _velocity_setpoint(jog.source, full, start, config)
@@ -138,9 +138,11 @@ def _position_setpoint(source: str, positions: _Array, config: GateConfig) -> Co
         points=(CommandPoint(positions=tuple(positions.tolist())),))
 
 
-def _finite(values: _Array, label: str, names: tuple[str, ...] | str) -> _Array:
-    if not np.isfinite(values).all():
-        index = int(np.argmin(np.isfinite(values)))
+def _sane(values: _Array, label: str, names: tuple[str, ...] | str) -> _Array:
+    """Refuse numbers that no arithmetic would survive; the limits come later."""
+    sane = np.abs(values) <= SANE_POSITION
+    if not sane.all():
+        index = int(np.argmin(sane))
         raise CommandRefused(
             Reason.BAD_COMMAND, f'the {label} of {names[index]} is {values[index]}')
     return values
@@ -150,7 +152,7 @@ def _scaled(
         values: _Array, label: str, names: tuple[str, ...] | str, config: GateConfig,
         scale: float) -> _Array:
     """Give values in SI units; unitless ones are -1 to 1 of ``scale``."""
-    _finite(values, label, names)
+    _sane(values, label, names)
     if config.command_in_type == 'speed_units':
         return values
     if np.abs(values).max() > 1.0:

@@ -22,6 +22,7 @@ from wm_ros.msg import PredictorStatus, Verdict
 from wm_ros.ros import gate_messages as convert
 from wm_ros.ros import qos
 from wm_ros.ros.action_space_file import read_action_spaces
+from wm_ros.ros.gate_action import TrajectoryProxy
 from wm_ros.ros.gate_check import TrajectoryChecks
 from wm_ros.ros.gate_inputs import description_inputs, request_inputs
 from wm_ros.ros.gate_outputs import GateOutputs
@@ -65,6 +66,11 @@ class GateNode(GuardedLifecycleNode):
       ``~/clear_emergency_stop`` (std_srvs/Trigger), ``~/check_trajectory``
       (wm_ros/CheckTrajectory; judged, never released)
 
+    **Actions**
+
+    * ``~/follow_joint_trajectory`` (control_msgs/FollowJointTrajectory; only with
+      ``follow_joint_trajectory_action``; goals go on to that action once they are judged)
+
     **Parameters**: the fields of wm_ros.gate.config.GateConfig.
 
     **Threads**: one, the executor's. Timers run on the steady clock.
@@ -79,6 +85,7 @@ class GateNode(GuardedLifecycleNode):
         self._entities: list[tuple[Callable, Any]] = []
         self._tick_timer: Any = None
         self._checks: TrajectoryChecks | None = None
+        self._proxy: TrajectoryProxy | None = None
 
     def configure(self) -> None:
         """Make the gate from the parameters and open every topic and service."""
@@ -93,6 +100,9 @@ class GateNode(GuardedLifecycleNode):
         self._build_subscriptions(self._gate)
         self._build_services(self._gate)
         self._checks = TrajectoryChecks(self, self._gate, self._guarded, self._steady)
+        if config.follow_joint_trajectory_action:
+            self._proxy = TrajectoryProxy(self, self._gate, self._guarded)
+            self._build_timer(qos.GATE_STATE_PERIOD_S, self._proxy.watch)
         self._build_timer(qos.GATE_STATE_PERIOD_S, self._publish_state)
         self._build_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._publish_state(self._now())
@@ -119,11 +129,10 @@ class GateNode(GuardedLifecycleNode):
         while self._entities:
             destroy, entity = self._entities.pop()
             destroy(entity)
-        if self._outputs is not None:
-            self._outputs.close()
-        if self._checks is not None:
-            self._checks.close()
-        self._gate = self._outputs = self._checks = None
+        for part in (self._proxy, self._outputs, self._checks):
+            if part is not None:
+                part.close()
+        self._gate = self._outputs = self._checks = self._proxy = None
         self._settings.release()
 
     def on_callback_error(self, error: Exception) -> None:
@@ -174,7 +183,7 @@ class GateNode(GuardedLifecycleNode):
             service = self.create_service(kind, name, self._answer_with(handle))
             self._entities.append((self.destroy_service, service))
 
-    def _build_timer(self, period_s: float, handle: Callable[[Now], None]) -> None:
+    def _build_timer(self, period_s: float, handle: Callable[[Now], Any]) -> None:
         timer = self.create_timer(period_s, self._guarded(handle), clock=self._steady)
         self._entities.append((self.destroy_timer, timer))
 
@@ -197,7 +206,12 @@ class GateNode(GuardedLifecycleNode):
             return
         if self._checks is not None:
             self._checks.settle(effects)
-        self._outputs.carry_out(effects, lambda: gate.status(now))
+        try:
+            if self._proxy is not None:
+                self._proxy.carry_out(effects)
+        finally:
+            # The hold goes out whatever becomes of a goal.
+            self._outputs.carry_out(effects, lambda: gate.status(now))
 
     def _tick(self, now: Now) -> list[Effect]:
         assert self._gate is not None
