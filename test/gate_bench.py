@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gate over real DDS, and a tester that plays robot driver, predictor and policy."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
 from harness import Harness
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
@@ -15,6 +20,7 @@ from wm_ros.ros import qos
 from wm_ros.ros.gate_messages import ns_to_time
 from wm_ros.ros.gate_node import GateNode
 
+ROOT = Path(__file__).resolve().parents[1]
 JOINTS = ['a', 'b']
 OUT = '/controller/joint_trajectory'
 # The steady clock of a busy machine: generous where the test is not about time.
@@ -27,15 +33,24 @@ class Bench:
     A gate, and a tester that plays everyone else.
 
     :param is_beating: the tester plays the predictor's heartbeat; else another process does.
+    :param params_file: run the gate in a process of its own, with settings that go there.
     :param parameters: settings that differ from the patient ones.
     """
 
-    def __init__(self, harness: Harness, *, is_beating: bool = True, **parameters) -> None:
+    def __init__(self, harness: Harness, *, is_beating: bool = True,
+                 params_file: Path | None = None, **parameters) -> None:
         self.harness = harness
         values = {'joint_names': JOINTS, 'command_out_topic': OUT, 'arm_cycles': 3,
                   'probe_period': 0.5, **PATIENT, **parameters}
-        self.node = harness.add(GateNode(context=harness.context, parameter_overrides=[
-            Parameter(name, value=value) for name, value in values.items()]))
+        self.node = self.process = None
+        if params_file is None:
+            self.node = harness.add(GateNode(context=harness.context, parameter_overrides=[
+                Parameter(name, value=value) for name, value in values.items()]))
+        else:
+            params_file.write_text(yaml.safe_dump({'/wm_gate': {'ros__parameters': values}}))
+            self.process = subprocess.Popen(
+                [sys.executable, '-m', 'wm_ros.ros.gate_node', '--ros-args', '--params-file',
+                 str(params_file)], cwd=ROOT)
         self.positions = [0.1, -0.2]
         self.decision = Verdict.OK
         self.is_answering = True
@@ -67,7 +82,7 @@ class Bench:
 
     def start(self) -> 'Bench':
         """Configure, match and activate."""
-        assert self.harness.change_state('wm_gate', Transition.TRANSITION_CONFIGURE)
+        assert self.harness.change_state('wm_gate', Transition.TRANSITION_CONFIGURE, 30.0)
         self.harness.wait_matched()
         assert self.harness.change_state('wm_gate', Transition.TRANSITION_ACTIVATE)
         return self
@@ -77,6 +92,12 @@ class Bench:
         self.start()
         self.expect_state(GateState.RUNNING, timeout_s=10.0)
         return self
+
+    def stop_process(self) -> None:
+        """Kill the gate's process, if it has one that still lives."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     def expect_state(self, state: int, timeout_s: float = 5.0) -> GateState:
         """Wait for a state."""

@@ -8,8 +8,10 @@ refuses, is absent, dies or ignores a cancel request, a client that dies.
 """
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,11 +49,15 @@ class Stage:
         if has_controller:
             self.wait_for_controller()
 
-    def wait_for_controller(self, is_there: bool = True) -> None:
-        """Wait until the gate sees the controller's action, or no longer does."""
-        proxy = self.bench.node._proxy
+    def wait_for_controller(self) -> None:
+        """Wait until the gate and the controller's action have found each other."""
         self.harness.spin_until(
-            lambda: proxy._client.server_is_ready() is is_there, 10.0, 'the controller')
+            lambda: self.harness.tester.count_clients(f'{ACTION}/_action/send_goal') > 0
+            and self.harness.tester.count_subscribers(f'{ACTION}/_action/feedback') > 0,
+            10.0, 'the gate does not find the controller')
+        if self.bench.node is not None:
+            client = self.bench.node._proxy._client
+            self.harness.spin_until(client.server_is_ready, 10.0, 'the controller')
 
     def wait_let_go(self, count: int = 1) -> None:
         """Wait until the controller has got some goals."""
@@ -66,6 +72,16 @@ class Stage:
         self.harness.spin_until(
             lambda: not self.bench.node._proxy._goals, 5.0, 'the gate still has a goal')
         assert self.bench.node._gate.goal is None
+
+    def at_rest_after_s(self) -> float:
+        """Wait until the joints rest; give how long that took, s."""
+        begin, since, before = time.monotonic(), time.monotonic(), list(self.bench.positions)
+        while time.monotonic() - since < 0.3:
+            assert time.monotonic() - begin < 10.0, 'the arm never rests'
+            self.harness.turn()
+            if self.bench.positions != before:
+                since, before = time.monotonic(), list(self.bench.positions)
+        return since - begin
 
 
 @pytest.fixture
@@ -264,6 +280,18 @@ def test_a_controller_that_never_ends_a_goal_is_lost(harness):
     stage.expect_nothing_left()
 
 
+def test_a_goal_that_gets_no_further_ends(harness):
+    """Every look ahead is OK but has passed by the time it comes: the arm rests on the way."""
+    stage = Stage(harness, goal_result_timeout=0.5)
+    handle = stage.client.send(stage.client.long_goal())
+    stage.wait_let_go()
+    stage.bench.change_verdict = lambda verdict: setattr(verdict, 'horizon', 0.001)
+    status, result = stage.client.result(handle)
+    assert status == ABORTED
+    assert 'nothing more of the goal was let go' in result.error_string
+    stage.expect_nothing_left()
+
+
 def test_a_client_that_dies_leaves_no_goal(harness):
     stage = Stage(harness)
     stage.client.client.destroy()
@@ -311,6 +339,39 @@ def test_deactivation_in_mid_motion_cancels_and_holds(harness):
     assert (status, result.error_string) == (ABORTED, 'the gate was deactivated')
     assert len(stage.bench.output.expect().points) == 1
     stage.expect_nothing_left()
+
+
+@pytest.fixture
+def process_stage(harness, tmp_path):
+    stage = Stage(harness, params_file=tmp_path / 'gate.yaml')
+    yield stage
+    stage.bench.stop_process()
+
+
+def test_a_gate_that_is_killed_leaves_no_more_than_a_horizon_of_motion(process_stage):
+    stage = process_stage
+    stage.client.send(stage.client.long_goal(5.0))
+    stage.wait_let_go(2)
+    stage.bench.process.send_signal(signal.SIGKILL)
+    rest_s = stage.at_rest_after_s()
+    assert rest_s <= 0.8 + 0.2, f'at rest {rest_s:.2f} s after kill -9'
+    assert stage.bench.positions[0] < 0.6, 'the goal itself goes on to 1.1 rad'
+
+
+def test_a_gate_that_is_told_to_stop_ends_the_goal_and_holds(process_stage):
+    stage = process_stage
+    handle = stage.client.send(stage.client.long_goal(5.0))
+    stage.wait_let_go(2)
+    result = handle.get_result_async()
+    stage.harness.spin_for(0.1)
+    stage.bench.process.send_signal(signal.SIGTERM)
+    stage.harness.spin_until(lambda: not stage.controller.is_active, 5.0, 'an orphaned goal runs')
+    assert stage.controller.ends[-1][1] == CANCELED
+    assert len(stage.bench.output.expect().points) == 1, 'the last message is the hold'
+    stage.harness.spin_until(
+        lambda: stage.bench.process.poll() is not None, 20.0, 'the process does not end')
+    assert stage.bench.process.returncode == 0
+    del result
 
 
 def test_an_exception_in_the_gate_ends_the_goal(harness, monkeypatch):

@@ -140,6 +140,25 @@ def test_the_way_ahead_is_looked_at_until_the_goal_is_over(rig):
     assert len(rig.pieces()) == 1, 'what is out already is not sent again'
 
 
+def test_a_model_that_looks_a_short_way_is_asked_more_often(rig):
+    """With a period longer than the horizon the arm would rest between the pieces."""
+    rig.changes = {'horizon_s': 0.2}
+    rig.goal(long_command(1.0))
+    rig.run(1100)
+    pieces = rig.pieces()
+    assert all(f.trajectory.times[-1] <= 0.2 for f in pieces)
+    assert pieces[-1].piece.is_last
+    reach = [f.piece.begin_s + f.trajectory.times[-1] for f in pieces]
+    assert all(f.piece.begin_s < r for f, r in zip(pieces[1:], reach, strict=False))
+
+
+def test_the_last_half_millisecond_is_let_go_too(rig):
+    rig.goal(make_command(((0.1, 0.0), (0.2, 0.0)), (400, 800.5)))
+    rig.run(1200)
+    assert [f.piece.is_last for f in rig.pieces()][-1]
+    assert rig.pieces()[-1].trajectory.positions[-1].tolist() == [0.2, 0.0]
+
+
 def test_a_later_part_that_turns_dangerous_cancels_then_holds(rig):
     rig.goal(long_command())
     rig.run(1000)
@@ -352,9 +371,10 @@ def test_advancing_keeps_each_point_where_and_when_it_is(by, most, gaps):
         assert times[-1] < by + 2e-3
         return
     assert rest.times[0] > 0.0
+    assert rest.times[0] >= 0.05 - 1e-9 or by == 0.0 or len(rest.times) == 1
     assert np.all(np.diff(rest.times) > 0)
     assert rest.positions[:, 0] == pytest.approx(2.0 * (rest.times + by), abs=1e-8)
-    assert len(rest.times) == 1 or rest.times[-2] <= most + 1e-9
+    assert len(rest.times) == 1 or rest.times[-2] <= max(most, 0.05) + 1e-9
     assert rest.times[-1] >= min(most, times[-1] - by) - 1e-9
 
 

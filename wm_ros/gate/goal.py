@@ -16,8 +16,11 @@ from wm_ros.gate.values import NS_PER_S, Now
 
 GOAL_SOURCE = 'follow_joint_trajectory'
 
-# Closer than this to the place where the arm should be, a point is left out, s.
-_PASSED_S = 1e-3
+# A piece begins no nearer than this to where the arm should be: the controller gets it a little
+# later and would have to catch up within the first stretch, s.
+_LEAD_S = 0.05
+# Rounding must not make an end look like something that is left, s.
+_NOTHING_S = 1e-6
 
 
 @dataclass(slots=True)
@@ -49,12 +52,26 @@ class Goal:
         """Return the length of the path, s."""
         return float(self.path.times[-1])
 
+    @property
+    def is_all_out(self) -> bool:
+        """Tell whether the last piece went out."""
+        return self.reach_s >= self.end_s - _NOTHING_S
+
     def progress_s(self, now: Now) -> float:
         """Return where on the path the arm should be by now; it rests at the end of a piece."""
         if self.let_go_steady_ns is None:
             return 0.0
         passed_s = (now.steady_ns - self.let_go_steady_ns) / NS_PER_S
         return min(self.let_go_s + self.factor * passed_s, self.reach_s)
+
+    def is_due(self, period_s: float, now: Now) -> bool:
+        """Tell whether to look ahead: a period has passed, or what is out comes to its end."""
+        if self.asked_steady_ns is None or now.steady_ns - self.asked_steady_ns >= (
+                period_s * NS_PER_S):
+            return True
+        if self.let_go_steady_ns is None or self.is_all_out:
+            return False
+        return self.reach_s - self.progress_s(now) < self.factor * period_s
 
     def let_go(self, piece: Trajectory, begin_s: float, factor: float, now: Now) -> None:
         """
@@ -69,7 +86,7 @@ class Goal:
         """Tell whether a piece up to ``reach_s`` says more than the one that is out."""
         if self.let_go_steady_ns is None or factor != self.factor:
             return True
-        return reach_s > self.reach_s + _PASSED_S
+        return reach_s > self.reach_s + _NOTHING_S
 
 
 def advance(
@@ -82,12 +99,14 @@ def advance(
     :param at_most_s: leave out what lies further than this after it, but for one point.
     :returns: a new trajectory, or None if all of it lies before.
     """
-    first = int(np.searchsorted(trajectory.times, by_s + _PASSED_S, side='left'))
-    if by_s <= 0.0:
-        first = 0
-    last = 1 + int(np.searchsorted(trajectory.times, by_s + at_most_s, side='left'))
-    if first >= len(trajectory.times):
+    if trajectory.times[-1] < by_s + _NOTHING_S:
         return None
+    first = 0
+    if by_s > 0.0:
+        first = int(np.searchsorted(trajectory.times, by_s + _LEAD_S, side='left'))
+        first = min(first, len(trajectory.times) - 1)
+    last = 1 + int(np.searchsorted(trajectory.times, by_s + at_most_s, side='left'))
+    last = max(last, first + 1)
     velocities = trajectory.velocities
     return Trajectory(
         joint_names=trajectory.joint_names, positions=trajectory.positions[first:last].copy(),

@@ -20,7 +20,7 @@ from wm_ros.gate.release import Ruling
 from wm_ros.gate.requests import GoalWindow
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
-from wm_ros.gate.values import NS_PER_S, Command, Now, State
+from wm_ros.gate.values import Command, Now, State
 
 # A piece shorter than this is no use to a controller, s.
 _SHORTEST_S = 0.01
@@ -62,8 +62,7 @@ class GoalJudging(Judging):
         is_judged = state in (State.RUNNING, State.SLOW, State.HOLD)
         if goal is None or not is_judged or self.docket.is_busy:
             return
-        due_ns = self.config.goal_recheck_period * NS_PER_S
-        if goal.asked_steady_ns is not None and now.steady_ns - goal.asked_steady_ns < due_ns:
+        if not goal.is_due(self.config.goal_recheck_period, now):
             return
         goal.window_s = goal.progress_s(now)
         window = advance(goal.path, goal.window_s, at_most_s=self.config.goal_window)

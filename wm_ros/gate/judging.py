@@ -27,9 +27,6 @@ from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
 from wm_ros.gate.values import NS_PER_S, Counters, Now, State
 
-# Rounding must not make the last piece of a goal look like one before it, s.
-_END_S = 1e-6
-
 
 @dataclass(slots=True)
 class Streaks:
@@ -255,7 +252,7 @@ class Judging:
             trajectory=trajectory, interface=interface, chunk_id=chunk_id,
             piece=None if goal is None else GoalPiece(
                 goal_id=goal.goal_id, begin_s=goal.let_go_s,
-                is_last=goal.reach_s >= goal.end_s - _END_S)))
+                is_last=goal.is_all_out)))
         self.stance.hold_watch.stop()
         self.counters.forwarded += 1
         if self.config.is_velocity_out:

@@ -170,7 +170,9 @@ class TrajectoryProxy:
         if not self._client.server_is_ready():
             return self._fail(goal, 'the action server of the controller is gone', now)
         if goal.piece.is_overdue(now, self._gate.config.goal_result_timeout):
-            return self._fail(goal, 'the controller has not ended a goal whose time is over', now)
+            return self._fail(
+                goal, 'nothing more of the goal was let go' if goal.piece.is_over else
+                'the controller has not ended a goal whose time is over', now)
         return []
 
     def _send(self, effect: Forward) -> None:

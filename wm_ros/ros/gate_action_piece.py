@@ -65,8 +65,8 @@ class ControllerPiece:
             self._handle.cancel_goal_async()
 
     def is_overdue(self, now: Now, timeout_s: float) -> bool:
-        """Tell whether the controller should have ended this piece long ago."""
-        return not self.is_over and now.steady_ns > self._due_ns + timeout_s * NS_PER_S
+        """Tell whether this piece should have ended, or been followed by another, long ago."""
+        return now.steady_ns > self._due_ns + timeout_s * NS_PER_S
 
     def _take_answer(self, future: Any) -> None:
         handle = future.result()
