@@ -18,6 +18,9 @@ SUCCEEDED = GoalStatus.STATUS_SUCCEEDED
 CANCELED = GoalStatus.STATUS_CANCELED
 ABORTED = GoalStatus.STATUS_ABORTED
 
+# The longest duration that a message carries.
+_MAX_NS = (2**31 - 1) * NS_PER_S
+
 
 class ClientGoal:
     """
@@ -89,6 +92,7 @@ class ClientGoal:
         for point in (feedback.desired, feedback.actual, feedback.error):
             time = point.time_from_start
             total = time.sec * NS_PER_S + time.nanosec + round(begin_s * NS_PER_S)
+            total = min(max(total, 0), _MAX_NS)
             point.time_from_start = Duration(sec=total // NS_PER_S, nanosec=total % NS_PER_S)
         self.handle.publish_feedback(feedback)
 
