@@ -164,6 +164,14 @@ def test_a_turn_of_the_tip_is_followed_where_the_axis_is():
     assert tip(found[0])[0] == pytest.approx(tip(BENT)[0], abs=2e-3)
 
 
+def test_poses_need_the_robot_description():
+    config = make_config(**{**ARM, 'robot_description_file': '', 'robot_description_topic': 'x'})
+    robot = Robot(config, None, spaces(POSE))
+    request = ActionTargets(source='test', action_space='one', action_size=6, actions=(0.0,) * 6)
+    with pytest.raises(CommandRefused, match='need tip_link and the robot description'):
+        prepare_request(request, make_sample(), config, robot, ROS_START_NS)
+
+
 def test_too_many_poses_would_keep_the_gate_busy():
     with pytest.raises(CommandRefused, match='65 poses; at most 64'):
         decode(POSE, (0.0,) * 6 * 65, start=BENT, urdf=planar_urdf(), **ARM)

@@ -34,6 +34,23 @@ def test_a_continuous_joint_has_no_limit_of_position():
     assert found.speed.tolist() == [3.0, 3.0]
 
 
+def test_a_continuous_joint_may_say_nothing():
+    text = planar_urdf(kind_b='continuous')
+    at = text.index('<limit', text.index('name="b"'))
+    text = text[:at] + text[text.index('/>', at) + 2:]
+    assert parse_description(text, NAMES).speed.tolist() == [3.0, np.inf]
+
+
+@pytest.mark.parametrize(('change', 'words'), [
+    (('effort="1" ', ''), 'the URDF cannot be used'),
+    (('<child link="tip"/>', '<child link="base"/>'), 'the URDF has no moving joint a'),
+])
+def test_a_urdf_that_pinocchio_cannot_use_is_refused(change, words):
+    config = make_config(robot_description_file='x', tip_link='tip')
+    with pytest.raises(ValueError, match=words):
+        Robot(config, planar_urdf().replace(*change))
+
+
 def test_the_tighter_limit_counts():
     config = make_config(velocity_limit=(2.0, 5.0), acceleration_limit=(4.0, 4.0))
     limits = Robot(config, planar_urdf(

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gate_rig import MS, Rig, make_command
+from gate_rig import MS, Rig, make_command, make_config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wm_ros.datatypes import Decision, Reason, Trajectory
+from wm_ros.gate.config import ARRAY_TYPE
 from wm_ros.gate.effects import CancelGoal, Forward, GoalEnded, Hold, PublishChunk
 from wm_ros.gate.goal import GOAL_SOURCE, advance
 from wm_ros.gate.values import State
@@ -376,6 +377,43 @@ def test_advancing_keeps_each_point_where_and_when_it_is(by, most, gaps):
     assert rest.positions[:, 0] == pytest.approx(2.0 * (rest.times + by), abs=1e-8)
     assert len(rest.times) == 1 or rest.times[-2] <= max(most, 0.05) + 1e-9
     assert rest.times[-1] >= min(most, times[-1] - by) - 1e-9
+
+
+def test_stale_joints_end_a_goal_without_a_position_to_hold_at(rig):
+    rig.goal(long_command())
+    rig.run(400, joints=False)
+    assert len(rig.ended()) == 1
+    assert 'joint_states' in rig.ended()[0].message
+    assert rig.gate.goal_id == 0
+    late = GoalRig().arm()
+    late.is_answering = False
+    (asked,) = [e.chunk for e in late.goal() if isinstance(e, PublishChunk)]
+    assert late.gate.goal_id == 1
+    late.advance(210)
+    late.feed(joints=False)
+    late.answer(asked)
+    assert not late.forwards()
+    assert len(late.ended()) == 1
+
+
+def test_too_many_vetoes_end_the_goal_and_latch():
+    rig = GoalRig(trigger_count=5, max_consecutive_vetoes=2).arm()
+    rig.goal(long_command())
+    rig.decision = Decision.VETO
+    rig.run(1200)
+    assert rig.state is State.ESTOP
+    (ended,) = rig.ended()
+    assert 'vetoes in a row' in ended.message
+    assert ended.reasons & Reason.ESTOP
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'command_out_type': ARRAY_TYPE}, 'a controller with that action takes trajectories'),
+    ({'goal_window': 0.3}, 'goal_window is 0.3; it must be at least twice'),
+])
+def test_settings_of_goals_that_do_not_fit_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        make_config(follow_joint_trajectory_action='/arm', **changes)
 
 
 def test_a_stamp_of_a_goal_has_both_bounds(rig):
