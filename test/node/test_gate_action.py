@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -200,6 +201,22 @@ def test_a_cancel_after_the_verdict_is_relayed(harness):
     assert len(stage.controller.goals) == num_before
     stage.bench.states.clear()
     stage.bench.expect_state(GateState.RUNNING)
+
+
+def test_a_hold_before_the_controller_has_answered_leaves_no_goal(harness):
+    """The piece is on the wire, its handle is not known yet: it is cancelled once it is."""
+    stage = Stage(harness)
+    handle = stage.client.send(stage.client.long_goal())
+    node = stage.bench.node
+    (goal,) = node._proxy._goals.values()
+    harness.spin_until(lambda: goal.piece is not None, 10.0, 'nothing is let go')
+    assert goal.piece._handle is None
+    node._guarded(lambda now: node._gate.stop('by the test', now).effects)()
+    status, result = stage.client.result(handle)
+    assert (status, result.error_string) == (ABORTED, 'by the test')
+    harness.spin_until(lambda: stage.controller.ends, 5.0, 'an orphaned goal runs')
+    assert [end for _, end in stage.controller.ends] == [CANCELED]
+    stage.expect_nothing_left()
 
 
 def test_a_controller_that_ignores_a_cancel_ends_in_a_hold(harness):
@@ -417,6 +434,22 @@ def test_while_a_goal_runs_no_other_command_goes_out(harness):
     stage.bench.send()
     stage.bench.states.expect(lambda m: m.rejected == 1)
     assert len(stage.bench.output) == 0
+
+
+def test_configure_and_clean_up_many_times(harness):
+    stage = Stage(harness)
+    num_threads = threading.active_count()
+    for _ in range(5):
+        for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP,
+                           Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+            assert harness.change_state('wm_gate', transition)
+    assert threading.active_count() == num_threads
+    stage.bench.states.clear()
+    stage.bench.expect_state(GateState.RUNNING, timeout_s=10.0)
+    stage.wait_for_controller()
+    handle = stage.client.send()
+    assert stage.client.result(handle)[0] == SUCCEEDED
+    assert len(stage.controller.goals) == 1
 
 
 def test_the_action_is_there_only_when_it_is_asked_for(harness):
