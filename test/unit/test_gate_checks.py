@@ -93,6 +93,7 @@ def test_motion_outside_the_limits_is_refused_in_words(command, words):
 
 @pytest.mark.parametrize('command', [
     make_command(((0.1, 0.1), (0.1, 1.0)), (100, 1000)),
+    make_command(((0.1, 0.1), (0.1, -1.0)), (100, 1000)),
     make_command(((0.1, 0.1), (0.1, 0.3)), (100, 200)),
     make_command(((0.4, 0.0),), (100,)),
     make_setpoint((0.2, -0.2)),

@@ -94,6 +94,8 @@ def test_parameters_and_urdf_that_leave_no_room_are_refused():
     ({'robot_description_file': 'x', 'robot_description_topic': 'y'}, 'both given; keep one'),
     ({'workspace_lower': (0.0, 0.0), 'workspace_upper': (1.0, 1.0, 1.0)}, 'has 2 values'),
     ({'workspace_lower': (0.0, 0.0, 0.0)}, 'both be given or both empty'),
+    ({'workspace_lower': (0.0, 1.0, 0.0), 'workspace_upper': (1.0, 1.0, 1.0)},
+     'workspace_lower of y is 1.0, not below 1.0'),
     ({'workspace_lower': (0.0, 2.0, 0.0), 'workspace_upper': (1.0, 1.0, 1.0)},
      'workspace_lower of y is 2.0, not below 1.0'),
     ({'workspace_lower': (0.0,) * 3, 'workspace_upper': (1.0,) * 3,

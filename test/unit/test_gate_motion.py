@@ -68,6 +68,10 @@ def test_a_motion_that_goes_on_as_it_is_needs_no_acceleration(command):
     check(command, make_config(acceleration_limit=(0.1, 0.1), **WIDE), start=start)
 
 
+def test_an_acceleration_on_the_limit_passes():
+    check(make_setpoint((0.1, 0.0)), make_config(acceleration_limit=(20.0, 20.0), **WIDE))
+
+
 def test_the_rest_at_the_end_of_a_setpoint_is_the_gates_own():
     config = make_config(acceleration_limit=(11.0, 11.0), **WIDE)
     check(make_setpoint((1.0, 0.0), CommandInterface.VELOCITY), config)
