@@ -49,6 +49,7 @@ setup(
     python_requires='>=3.10',
     install_requires=requirements('core'),
     extras_require={name: requirements(name)
-                    for name in ('sim', 'train', 'data', 'bench', 'tensorrt', 'test')},
+                    for name in ('sim', 'train', 'data', 'kinematics', 'bench', 'tensorrt',
+                                 'test')},
     entry_points={'console_scripts': ['wm-ros = wm_ros.cli:main']},
 )

@@ -116,9 +116,9 @@ install_demo() {
 
 install_test() {
     install_torch
-    say 'installing the train and data extras and the test tools'
+    say 'installing the train, data and kinematics extras and the test tools'
     pip_install -r requirements/train.txt -r requirements/data.txt -r requirements/bench.txt \
-        -r requirements/examples.txt -r requirements/test.txt
+        -r requirements/examples.txt -r requirements/kinematics.txt -r requirements/test.txt
     # A few seconds and 96 MB, and the tests without it build no engine. Not everywhere to be had.
     install_tensorrt || say 'no tensorrt-rtx here: the tests that build engines will skip'
     say 'the tests have what they need'

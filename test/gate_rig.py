@@ -68,12 +68,15 @@ class Rig:
     """
     A gate, its clock, and everything it ever wanted done.
 
+    :param urdf: what ``robot_description_file`` would hold.
     :param changes: settings that differ from ``make_config``.
     """
 
-    def __init__(self, *, uses_sim_time: bool = False, **changes) -> None:
+    def __init__(
+            self, *, uses_sim_time: bool = False, urdf: str | None = None, **changes) -> None:
         self.config = make_config(**changes)
-        self.gate = Gate(self.config, first_chunk_id=1000, uses_sim_time=uses_sim_time)
+        self.gate = Gate(
+            self.config, first_chunk_id=1000, uses_sim_time=uses_sim_time, urdf=urdf)
         self.now = Now(5_000_000_000, ROS_START_NS)
         self.positions = (0.0, 0.0)
         self.progress = 0

@@ -49,9 +49,11 @@ class Child:
 
     :param config: the parent's configuration.
     :param node_ids: the tests to run, in this order.
+    :param environment: of the process; None: as this one's.
     """
 
-    def __init__(self, config: pytest.Config, node_ids: list[str]) -> None:
+    def __init__(self, config: pytest.Config, node_ids: list[str],
+                 environment: dict[str, str] | None = None) -> None:
         self._config = config
         self._queue: queue.Queue = queue.Queue()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
@@ -60,7 +62,8 @@ class Child:
                    f'--tb={config.option.tbstyle}', f'--isolated-reports={write_end}', *node_ids]
         self._process = subprocess.Popen(
             command, cwd=config.rootpath, pass_fds=[write_end], stdin=subprocess.DEVNULL,
-            stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True)
+            stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment)
         os.close(write_end)
         threading.Thread(target=self._receive, args=(read_end,), daemon=True).start()
 
@@ -158,7 +161,12 @@ class Isolation:
         """Start the child of this test's file, for all its selected tests."""
         self.pytest_sessionfinish()
         node_ids = [other.nodeid for other in item.session.items if other.path == item.path]
-        self._child = Child(self._config, node_ids)
+        environment = None
+        if item.get_closest_marker('control_msgs') is not None:
+            # Libraries are found by the environment that a process starts with.
+            from control_msgs_overlay import environment as build_environment
+            environment = build_environment()
+        self._child = Child(self._config, node_ids, environment)
         self._child_path = item.path
 
     def _timeout_s(self, item: pytest.Item) -> float:

@@ -6,6 +6,7 @@ The gate over real DDS: a tester plays robot driver, predictor and policy.
 Time is wall time on a busy machine: everything waits for a condition with a deadline.
 """
 
+import importlib.util
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from gate_bench import JOINTS, OUT, Bench
 from harness import Harness
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
@@ -27,125 +29,14 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from wm_ros.datatypes import Reason
 from wm_ros.gate.values import NS_PER_S
-from wm_ros.msg import ActionChunk, GateState, Prediction, PredictorStatus, Verdict
+from wm_ros.msg import GateState, Prediction, Verdict
 from wm_ros.ros import qos
-from wm_ros.ros.gate_messages import ns_to_time
 from wm_ros.ros.gate_node import GateNode
 from wm_ros.srv import CheckTrajectory
 
-JOINTS = ['a', 'b']
-OUT = '/controller/joint_trajectory'
 ROOT = Path(__file__).resolve().parents[2]
 HEARTBEAT_PROCESS = Path(__file__).with_name('heartbeat_process.py')
-# The steady clock of a busy machine: generous where the test is not about time.
-PATIENT = {'joint_state_timeout': 2.0, 'image_timeout': 5.0, 'heartbeat_timeout': 2.0,
-           'decision_timeout': 2.0, 'check_timeout': 5.0}
-
-
-class Bench:
-    """
-    A gate, and a tester that plays everyone else.
-
-    :param is_beating: the tester plays the predictor's heartbeat; else another process does.
-    :param parameters: settings that differ from the patient ones.
-    """
-
-    def __init__(self, harness: Harness, *, is_beating: bool = True, **parameters) -> None:
-        self.harness = harness
-        values = {'joint_names': JOINTS, 'command_out_topic': OUT, 'arm_cycles': 3,
-                  'probe_period': 0.5, **PATIENT, **parameters}
-        self.node = harness.add(GateNode(context=harness.context, parameter_overrides=[
-            Parameter(name, value=value) for name, value in values.items()]))
-        self.positions = [0.1, -0.2]
-        self.decision = Verdict.OK
-        self.is_answering = True
-        self.change_verdict = lambda verdict: None
-        self.progress = 0
-        out_type = (Float64MultiArray if 'Array' in values.get('command_out_type', '')
-                    else JointTrajectory)
-        self.output = harness.mailbox(OUT, out_type, qos.COMMAND_OUT)
-        self.states = harness.mailbox('/wm_gate/state', GateState, qos.GATE_STATE)
-        self.chunks = harness.mailbox('/wm_gate/action_chunk', ActionChunk, 10)
-        harness.tester.create_subscription(
-            ActionChunk, '/wm_gate/action_chunk', self._answer, qos.ACTION_CHUNK)
-        self.commands = harness.publisher(
-            '/wm_gate/joint_trajectory', JointTrajectory, qos.COMMAND_IN)
-        self.arrays = harness.publisher('/wm_gate/commands', Float64MultiArray, qos.COMMAND_IN)
-        self.joints = harness.publisher('/joint_states', JointState, qos.JOINT_STATES_OUT)
-        self.verdicts = harness.publisher('/wm_predictor/verdict', Verdict, qos.VERDICT)
-        self.stop = harness.publisher('/emergency_stop', Bool, qos.EMERGENCY_STOP)
-        self.bypass = harness.publisher('/wm_gate/bypass', Bool, qos.BYPASS)
-        self.timers = [harness.tester.create_timer(0.02, self._publish_joints)]
-        if is_beating:
-            self.beats = harness.publisher(
-                '/wm_predictor/heartbeat', PredictorStatus, qos.HEARTBEAT)
-            self.timers.append(harness.tester.create_timer(0.05, self._publish_beat))
-
-    def now_ns(self) -> int:
-        """Return the tester's ROS time."""
-        return self.harness.tester.get_clock().now().nanoseconds
-
-    def start(self) -> 'Bench':
-        """Configure, match and activate."""
-        assert self.harness.change_state('wm_gate', Transition.TRANSITION_CONFIGURE)
-        self.harness.wait_matched()
-        assert self.harness.change_state('wm_gate', Transition.TRANSITION_ACTIVATE)
-        return self
-
-    def arm(self) -> 'Bench':
-        """Start and wait for RUNNING."""
-        self.start()
-        self.expect_state(GateState.RUNNING, timeout_s=10.0)
-        return self
-
-    def expect_state(self, state: int, timeout_s: float = 5.0) -> GateState:
-        """Wait for a state."""
-        return self.states.expect(lambda m: m.state == state, timeout_s=timeout_s)
-
-    def expect_chunk(self) -> ActionChunk:
-        """Wait for the chunk of a command."""
-        return self.chunks.expect(lambda m: m.source != 'probe')
-
-    def send(self, positions=((0.15, -0.2), (0.2, -0.2)), names=JOINTS) -> None:
-        """Publish a trajectory with points 0.1 s apart."""
-        message = JointTrajectory(joint_names=list(names))
-        for index, row in enumerate(positions):
-            point = JointTrajectoryPoint(positions=[float(p) for p in row])
-            point.time_from_start.nanosec = (index + 1) * 100_000_000
-            message.points.append(point)
-        self.commands.publish(message)
-
-    def verdict_for(self, chunk: ActionChunk) -> Verdict:
-        """Make a verdict of the decision in force."""
-        now = self.now_ns()
-        verdict = Verdict(
-            chunk_id=chunk.chunk_id, digest=chunk.digest, horizon=0.8, risk=0.1,
-            risk_threshold=0.5, speed_factor=1.0, first_unsafe_step=-1,
-            decision=Verdict.OK if chunk.source == 'probe' else self.decision,
-            valid_until=ns_to_time(now + 5 * NS_PER_S))
-        verdict.header.stamp = verdict.observation_stamp = ns_to_time(now)
-        if verdict.decision == Verdict.VETO:
-            verdict.reasons, verdict.risk = Verdict.RISK, 0.9
-            verdict.message = 'risk 0.9 at step 3'
-        return verdict
-
-    def _answer(self, chunk: ActionChunk) -> None:
-        if not self.is_answering and chunk.source != 'probe':
-            return
-        verdict = self.verdict_for(chunk)
-        if chunk.source != 'probe':
-            self.change_verdict(verdict)
-        self.verdicts.publish(verdict)
-
-    def _publish_joints(self) -> None:
-        message = JointState(name=JOINTS, position=self.positions, velocity=[0.0, 0.0])
-        message.header.stamp = ns_to_time(self.now_ns())
-        self.joints.publish(message)
-
-    def _publish_beat(self) -> None:
-        self.progress += 1
-        self.beats.publish(PredictorStatus(
-            progress=self.progress, calibrated=True, image_age=0.03, joint_age=0.01))
+OPTIONAL_TOPICS = {'robot_description_topic': '/robot_description'}
 
 
 def check_request() -> CheckTrajectory.Request:
@@ -479,10 +370,16 @@ def test_check_returns_the_frames_that_were_drawn_for_it(harness):
 
 
 def test_docstring_is_the_live_interface(harness):
-    bench = Bench(harness).start()
+    has_jogs = importlib.util.find_spec('control_msgs') is not None
+    bench = Bench(harness, tip_link='tip', enable_joint_jog=has_jogs, **OPTIONAL_TOPICS).start()
     promised = set(re.findall(r'^\s+\* ``(\S+?)``|``(~/\S+?)``', GateNode.__doc__, re.MULTILINE))
     promised = {(a or b).replace('~', '/wm_gate') for a, b in promised}
-    promised = {OUT if n == 'command_out_topic' else f'/{n.lstrip("/")}' for n in promised}
+    named = {'command_out_topic': OUT, **OPTIONAL_TOPICS}
+    promised = {named.get(n) or f'/{n.lstrip("/")}' for n in promised}
+    # The action has a test file of its own, with the messages that it needs.
+    promised.remove('/wm_gate/follow_joint_trajectory')
+    if not has_jogs:
+        promised.remove('/wm_gate/delta_joint_cmds')
     node = bench.node
     live = {name for name, _ in node.get_publisher_names_and_types_by_node('wm_gate', '/')}
     live |= {name for name, _ in node.get_subscriber_names_and_types_by_node('wm_gate', '/')}

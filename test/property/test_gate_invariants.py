@@ -11,17 +11,31 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from arm_urdf import planar_urdf
 from gate_rig import MS, Rig, make_command, make_sample
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from wm_ros.datatypes import Decision, JointSample, Reason
-from wm_ros.gate.effects import Effect, Forward, Hold, PublishChunk, StateChanged
+from wm_ros.datatypes import ActionChunk, Decision, JointSample, Reason
+from wm_ros.gate.effects import Effect, Forward, GoalEnded, Hold, PublishChunk, StateChanged
+from wm_ros.gate.goal import GOAL_SOURCE
+from wm_ros.gate.requests import ActionTargets, Jog, Twist
 from wm_ros.gate.values import MOVING_STATES, Heartbeat, Now, State
 
 POSITIONS = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
 ODD = st.sampled_from([float('nan'), float('inf'), 1e308, -1e308, 5.0])
+SPEEDS = st.floats(-1.0, 1.0) | ODD
+REQUESTS = st.one_of(
+    st.builds(Jog, source=st.just('test'), joint_names=st.sampled_from([('b',), ('a', 'b'), ()]),
+              velocities=st.lists(SPEEDS, max_size=2).map(tuple),
+              displacements=st.lists(SPEEDS, max_size=1).map(tuple)),
+    st.builds(Twist, source=st.just('test'), frame_id=st.sampled_from(['', 'base', 'tip', 'x']),
+              linear=st.tuples(SPEEDS, SPEEDS, st.just(0.0)),
+              angular=st.just((0.0, 0.0, 0.0))),
+    st.builds(ActionTargets, source=st.just('test'), action_space=st.sampled_from(['', 'x']),
+              action_size=st.sampled_from([2, 2, 3]), step_s=st.sampled_from([0.0, 0.2, -1.0]),
+              actions=st.lists(SPEEDS, max_size=6).map(tuple)))
 MUTE_STATES = (State.UNCONFIGURED, State.INACTIVE, State.WAITING)
 
 
@@ -38,10 +52,16 @@ class Observer(RuleBasedStateMachine):
         self.rig = Rig(
             mode='shadow' if self.is_shadow else 'enforce', release_count=release,
             trigger_count=trigger, arm_cycles=cycles, max_consecutive_vetoes=vetoes,
-            allow_bypass=bypass, abstain_policy=policy)
+            allow_bypass=bypass, abstain_policy=policy, urdf=planar_urdf(),
+            robot_description_file='x', tip_link='tip', cartesian_axes=('tx', 'ty'),
+            acceleration_limit=(200.0, 200.0), workspace_lower=(-0.9, -0.9, -0.1),
+            workspace_upper=(0.9, 0.9, 0.1))
         self.chunks = []
         self.samples: list[tuple[JointSample, Now]] = []
         self.forwarded: set[int] = set()
+        self.num_goals = 0
+        self.living: set[int] = set()
+        self.moved: set[int] = set()
         self.verdict = None
         self.last_beat_ns = None
         self.last_bypass_ns = None
@@ -76,9 +96,28 @@ class Observer(RuleBasedStateMachine):
             else:
                 assert after in (State.ESTOP, State.INACTIVE), 'invariant 5: no hold, so e-stop'
                 assert self.youngest_joints_s() >= self.rig.config.joint_state_timeout
+        self.judge_goals(effects, after)
         for effect in effects:
             if isinstance(effect, StateChanged):
                 assert effect.message, 'every change says why'
+
+    def judge_goals(self, effects: list[Effect], after: State) -> None:
+        """Check that a goal ends once, before the hold, and that nothing of it goes out after."""
+        has_held = False
+        for effect in effects:
+            if isinstance(effect, GoalEnded):
+                assert effect.goal_id in self.living, 'a goal ends once'
+                assert effect.message, 'every end says why'
+                assert not has_held or effect.goal_id not in self.moved, 'cancelled, then held'
+                self.living.discard(effect.goal_id)
+            elif isinstance(effect, Forward) and effect.piece is not None:
+                assert effect.piece.goal_id in self.living, 'nothing of a goal that is over'
+                self.moved.add(effect.piece.goal_id)
+            elif isinstance(effect, Hold):
+                has_held = True
+        assert self.living <= {self.rig.gate.goal_id}, 'at most one goal, and none forgotten'
+        if after in (State.ESTOP, State.INACTIVE, State.WAITING) and not self.is_shadow:
+            assert not self.living, 'no goal outlives what holds'
 
     def judge_forward(self, forward: Forward, before: State) -> None:
         """Check a forwarded command: finite, at rest at the end, and by which right it went."""
@@ -87,6 +126,7 @@ class Observer(RuleBasedStateMachine):
         assert np.isfinite(trajectory.times).all()
         if self.is_shadow:
             return
+        assert np.abs(trajectory.positions).max() <= 1.0 + 1e-5, 'within the limits'
         if trajectory.velocities is not None:
             assert not trajectory.velocities[-1].any(), 'invariant 3: ends at rest'
         if before is State.BYPASS:
@@ -99,12 +139,27 @@ class Observer(RuleBasedStateMachine):
         assert (verdict.chunk_id, verdict.digest) == (chunk.chunk_id, chunk.digest)
         assert verdict.decision in (Decision.OK, Decision.SLOW)
         assert now.ros_ns <= min(verdict.valid_until_ns, chunk.decide_by_ns)
-        assert chunk.source == 'test', 'probes and checks are never released'
+        assert chunk.source in ('test', GOAL_SOURCE), 'probes and checks are never released'
+        if forward.piece is not None:
+            self.judge_piece(forward, chunk)
         assert chunk.chunk_id not in self.forwarded, 'one release for one command'
         self.forwarded.add(chunk.chunk_id)
         assert trajectory.times[-1] <= verdict.horizon_s, 'invariant 3'
         assert now.steady_ns - self.last_beat_ns < self.rig.config.heartbeat_timeout * 1e9
         assert self.youngest_joints_s() < self.rig.config.joint_state_timeout
+
+    def judge_piece(self, forward: Forward, chunk: ActionChunk) -> None:
+        """Check that a piece is on the path that was judged, where and when that has it."""
+        goal = self.rig.gate.goal
+        skipped = forward.piece.begin_s - goal.window_s
+        knots = np.concatenate([[0.0], chunk.trajectory.times])
+        times = skipped + goal.factor * forward.trajectory.times[:-1]
+        for joint in range(2):
+            start = chunk.start.positions[joint]
+            path = np.concatenate([[start], chunk.trajectory.positions[:, joint]])
+            expected = np.interp(times, knots, path)
+            found = forward.trajectory.positions[:-1, joint]
+            assert np.allclose(found, expected, atol=1e-6)
 
     def judge_hold(self, hold: Hold) -> None:
         """Check that a hold is where the arm was measured, lately."""
@@ -207,6 +262,48 @@ class Observer(RuleBasedStateMachine):
         velocities = None if speed is None else ((speed, speed),) * 2
         self.do(self.rig.gate.take_command, make_command((one, two), times,
                                                          velocities=velocities))
+
+    @rule(request=REQUESTS)
+    def request(self, request):
+        """Send a jog, a twist or a chunk; what it means depends on where the arm is."""
+        self.do(self.rig.gate.take_command, request)
+
+    @rule(one=POSITIONS, two=POSITIONS, seconds=st.sampled_from([0.3, 2.0, 5.0]),
+          value=st.just(0.0) | st.just(0.0) | ODD)
+    def goal(self, one, two, seconds, value):
+        """Send a trajectory goal that may well be good."""
+        self.num_goals += 1
+        self.living.add(self.num_goals)
+        rows = (one, (two[0] + value, two[1]), one)
+        self.do(lambda now: self.rig.gate.take_goal(self.num_goals, make_command(
+            rows, [1000 * seconds, 2000 * seconds, 3000 * seconds]), now))
+
+    @rule(offset=st.sampled_from([0, 0, 1]))
+    def drop_goal(self, offset):
+        """Let the client cancel a goal, or one that is over."""
+        goal_id = self.num_goals - offset
+        self.living.discard(goal_id)
+        self.do(lambda now: self.rig.gate.drop_goal(goal_id, now))
+
+    @rule()
+    def lose_controller(self):
+        """Let the controller fail."""
+        self.do(lambda now: self.rig.gate.lose_controller('gone', now))
+        if not self.is_shadow:
+            assert self.state() not in MOVING_STATES
+
+    @rule()
+    def work_on_a_goal(self):
+        """Let a goal run as a healthy graph does, so that deep states are reached."""
+        self.flow_for((0.0, 0.0), 100)
+        self.num_goals += 1
+        self.living.add(self.num_goals)
+        self.do(lambda now: self.rig.gate.take_goal(self.num_goals, make_command(
+            ((0.05, 0.05), (0.1, 0.1), (0.2, 0.2)), (500, 1000, 2000)), now))
+        for _ in range(3):
+            if self.rig.gate.docket.judged is not None:
+                self.answer_chunk(self.rig.gate.docket.judged.chunk, Decision.OK, {})
+            self.flow_for((0.0, 0.0), 260)
 
     @rule(value=ODD, names=st.sampled_from([('a', 'b'), ('b', 'a'), ('a', 'x'), ('a', 'a')]),
           stamp_ms=st.sampled_from([None, 0, 1000, -1000]))
@@ -338,6 +435,24 @@ def test_the_observer_reaches_a_release():
     observer.work()
     assert observer.forwarded
     assert observer.state() is State.RUNNING
+
+
+def test_the_observer_reaches_pieces_of_a_goal():
+    observer = make_observer()
+    observer.work_on_a_goal()
+    assert observer.moved == {1}
+    assert len(observer.forwarded) >= 2
+    assert observer.living == {1}
+
+
+def test_the_observer_can_fail_on_goals():
+    observer = make_observer()
+    ended = GoalEnded(goal_id=1, reasons=Reason.NONE, message='x')
+    with pytest.raises(AssertionError, match='a goal ends once'):
+        observer.judge([ended], before=State.WAITING)
+    observer.living.add(1)
+    with pytest.raises(AssertionError, match='none forgotten'):
+        observer.judge([], before=State.WAITING)
 
 
 def test_the_observer_can_fail():

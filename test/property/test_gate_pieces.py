@@ -3,14 +3,18 @@
 """Digest, trim, stretch and checks for any input."""
 
 import numpy as np
+from arm_urdf import planar_urdf
 from gate_rig import ROS_START_NS, make_config, make_sample
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wm_ros.datatypes import CommandInterface, Trajectory
 from wm_ros.gate.checks import CommandRefused
-from wm_ros.gate.commands import check_limits, prepare
+from wm_ros.gate.commands import check_limits, prepare, prepare_request
+from wm_ros.gate.config import ARRAY_TYPE, TRAJECTORY_TYPE
 from wm_ros.gate.digest import digest_trajectory
+from wm_ros.gate.requests import ActionTargets, Jog, Twist
+from wm_ros.gate.robot import Robot
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
 from wm_ros.gate.values import Command, CommandPoint
@@ -121,3 +125,43 @@ def test_a_setpoint_near_the_arm_always_passes(values):
     trajectory = prepare(command, start, config, ROS_START_NS)
     check_limits(trajectory, CommandInterface.POSITION, start, config)
     assert np.array_equal(trajectory.positions[-1], values)
+
+
+WORDS = st.sampled_from(['', 'a', 'b', 'x', 'base', 'tip', 'joints'])
+FLOATS = st.lists(ANY_FLOAT, max_size=7).map(tuple)
+TRIPLE = st.tuples(ANY_FLOAT, ANY_FLOAT, ANY_FLOAT)
+INT64 = st.integers(-2**63, 2**63 - 1)
+STAMPS = st.sampled_from([0, ROS_START_NS, 1, 2**62])
+REQUESTS = st.one_of(
+    st.builds(Jog, source=WORDS, joint_names=st.lists(WORDS, max_size=3).map(tuple),
+              displacements=FLOATS, velocities=FLOATS, stamp_ns=STAMPS),
+    st.builds(Twist, source=WORDS, frame_id=WORDS, linear=TRIPLE, angular=TRIPLE,
+              stamp_ns=STAMPS),
+    st.builds(ActionTargets, source=WORDS, action_space=WORDS, action_size=st.integers(0, 2**32),
+              actions=FLOATS, tokens=st.lists(INT64, max_size=6).map(tuple),
+              step_s=ANY_FLOAT, stamp_ns=STAMPS),
+    st.builds(ActionTargets, source=WORDS, action_space=st.just(''), action_size=st.just(2),
+              actions=st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=2).map(tuple),
+              step_s=ANY_FLOAT, stamp_ns=st.just(0)))
+
+
+@given(request=REQUESTS, positions=st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9)),
+       kind=st.sampled_from(['position', 'velocity']), is_array=st.booleans())
+def test_whatever_request_passes_is_finite_and_inside_the_limits(
+        request, positions, kind, is_array):
+    config = make_config(
+        command_interface=kind, robot_description_file='x', tip_link='tip',
+        cartesian_axes=('tx', 'ty'), acceleration_limit=(50.0, 50.0),
+        command_out_type=ARRAY_TYPE if is_array else TRAJECTORY_TYPE)
+    robot = Robot(config, planar_urdf())
+    try:
+        prepared = prepare_request(
+            request, make_sample(positions), config, robot, ROS_START_NS)
+    except CommandRefused:
+        return
+    assert np.abs(prepared.trajectory.positions).max() <= 1.0 + 1e-5
+    assert np.isfinite(prepared.trajectory.times).all()
+    assert np.all(np.diff(prepared.trajectory.times) > 0)
+    if is_array:
+        wanted = CommandInterface.VELOCITY if kind == 'velocity' else CommandInterface.POSITION
+        assert prepared.interface is wanted, 'a controller gets what it takes'

@@ -7,8 +7,9 @@ import pytest
 from gate_rig import MS, ROS_START_NS, make_command, make_config, make_sample, make_setpoint
 
 from wm_ros.datatypes import CommandInterface, Reason
-from wm_ros.gate.checks import CommandRefused, check_format, check_motion, column_order
+from wm_ros.gate.checks import CommandRefused, check_format, column_order
 from wm_ros.gate.commands import check_limits, prepare
+from wm_ros.gate.motion import check_motion
 from wm_ros.gate.setpoint import (
     check_setpoint,
     setpoint_to_trajectory,
@@ -28,11 +29,11 @@ def refused(command, config=None, *, start=None) -> CommandRefused:
 
 
 def test_good_command_passes_unchanged():
-    command = make_command(velocities=((0.5, 1.0), (0.0, 0.0)))
+    command = make_command(velocities=((1.0, 2.0), (1.0, 2.0)))
     trajectory = check_format(command, make_config(), ROS_START_NS)
     check_motion(trajectory, make_sample(), make_config())
     assert np.array_equal(trajectory.positions, [[0.1, 0.2], [0.2, 0.4]])
-    assert np.array_equal(trajectory.velocities, [[0.5, 1.0], [0.0, 0.0]])
+    assert np.array_equal(trajectory.velocities, [[1.0, 2.0], [1.0, 2.0]])
     assert np.array_equal(trajectory.times, [0.1, 0.2])
     assert check_format(make_command(), make_config(), ROS_START_NS).velocities is None
 
@@ -92,10 +93,11 @@ def test_motion_outside_the_limits_is_refused_in_words(command, words):
 
 @pytest.mark.parametrize('command', [
     make_command(((0.1, 0.1), (0.1, 1.0)), (100, 1000)),
+    make_command(((0.1, 0.1), (0.1, -1.0)), (100, 1000)),
     make_command(((0.1, 0.1), (0.1, 0.3)), (100, 200)),
     make_command(((0.4, 0.0),), (100,)),
     make_setpoint((0.2, -0.2)),
-    make_setpoint((1.2, -1.2), CommandInterface.VELOCITY),
+    make_setpoint((1.3, -1.3), CommandInterface.VELOCITY),
 ])
 def test_motion_on_the_limits_passes(command):
     config, start = make_config(), make_sample()
@@ -157,7 +159,7 @@ def test_velocity_setpoint_is_integrated_and_ends_at_rest():
     config = make_config(setpoint_horizon=0.3, setpoint_step=0.1)
     chunk = setpoint_to_trajectory(
         np.array([0.5, -1.0]), CommandInterface.VELOCITY, make_sample((0.1, 0.0)), config)
-    assert chunk.positions == pytest.approx(np.array([[0.15, -0.1], [0.2, -0.2], [0.25, -0.3]]))
+    assert chunk.positions == pytest.approx(np.array([[0.15, -0.1], [0.2, -0.2], [0.225, -0.25]]))
     assert np.array_equal(chunk.velocities, [[0.5, -1.0], [0.5, -1.0], [0.0, 0.0]])
     assert np.array_equal(
         trajectory_to_setpoint(chunk, CommandInterface.VELOCITY), [0.5, -1.0])

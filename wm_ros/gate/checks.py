@@ -1,7 +1,7 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Cheap checks of a command before the model sees it.
+Is a command well formed? Cheap checks before the model sees it; motion.py has those of limits.
 
 A controller on Jazzy takes NaN positions and checks sizes only, so nothing behind the gate can be
 trusted to refuse. Joints may come in any order; they leave in the order of ``joint_names``.
@@ -12,12 +12,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_ros.datatypes import JointSample, Reason, Trajectory
-from wm_ros.gate.config import SANE_POSITION, SANE_VELOCITY, GateConfig
+from wm_ros.datatypes import Reason, Trajectory
+from wm_ros.gate.config import GateConfig
 from wm_ros.gate.values import NS_PER_S, Command
-
-# Rounding on the way through a message must not refuse a target on its limit.
-_SLACK = 1e-6
 
 
 class CommandRefused(Exception):
@@ -61,52 +58,6 @@ def check_format(command: Command, config: GateConfig, now_ros_ns: int) -> Traje
         velocities=_velocities(command, order))
 
 
-def check_motion(trajectory: Trajectory, start: JointSample, config: GateConfig) -> None:
-    """
-    Check limits of position and speed, and the step from the measured position.
-
-    The first point may lie ``max_step`` plus what the speed limit allows until its time away from
-    the measured position: the policy chose it from joints that are already a little old.
-
-    :param trajectory: in the order of the configured joints.
-    :param start: the measured joints, in the same order.
-    :raises CommandRefused: LIMIT.
-    """
-    low, high, speed = limits(config)
-    outside = (trajectory.positions < low - _SLACK) | (trajectory.positions > high + _SLACK)
-    if outside.any():
-        point, joint = np.argwhere(outside)[0]
-        raise CommandRefused(
-            Reason.LIMIT,
-            f'{config.joint_names[joint]} at point {point} is '
-            f'{trajectory.positions[point, joint]:.4g} rad; allowed is {low[joint]:.4g} to '
-            f'{high[joint]:.4g}')
-    check_step(trajectory.positions[0], float(trajectory.times[0]), start, config)
-    duration = np.diff(trajectory.times)[:, None]
-    _check_speed(np.diff(trajectory.positions, axis=0) / duration, speed, config, 'after point')
-    if trajectory.velocities is not None:
-        _check_speed(trajectory.velocities, speed, config, 'at point')
-
-
-def check_step(
-        first: NDArray[np.float64], time_s: float, start: JointSample,
-        config: GateConfig) -> None:
-    """
-    Check the distance of a first target from the measured position.
-
-    :param first: (J,) rad. :param time_s: when it is to be reached, s.
-    :raises CommandRefused: LIMIT.
-    """
-    allowed = config.max_step + limits(config)[2] * time_s
-    step = np.abs(first - start.positions)
-    if not np.all(step <= allowed + _SLACK):
-        joint = int(np.argmax(step - allowed))
-        raise CommandRefused(
-            Reason.LIMIT,
-            f'{config.joint_names[joint]} starts {step[joint]:.4g} rad from its measured '
-            f'position; allowed is {allowed[joint]:.4g} rad for a target at {time_s:.3g} s')
-
-
 def check_stamp(stamp_ns: int, config: GateConfig, now_ros_ns: int) -> None:
     """
     Check the age of a command's stamp; zero means now.
@@ -141,16 +92,6 @@ def column_order(given: tuple[str, ...], wanted: tuple[str, ...]) -> list[int] |
         parts += [f'missing {missing}'] if missing else []
         return f'joint names do not fit: {", ".join(parts)}; expected {list(wanted)}'
     return [given.index(name) for name in wanted]
-
-
-def limits(
-        config: GateConfig
-        ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return lowest and highest position, rad, and speed, rad/s, each (J,)."""
-    size = len(config.joint_names)
-    low = np.array(config.position_lower or (-SANE_POSITION,) * size)
-    high = np.array(config.position_upper or (SANE_POSITION,) * size)
-    return low, high, np.array(config.velocity_limit or (SANE_VELOCITY,) * size)
 
 
 def _check_sizes(command: Command) -> None:
@@ -203,14 +144,3 @@ def _matrix(
             Reason.BAD_COMMAND, f'{label} of {command.joint_names[joint]} at point {point} is '
             f'{values[point, joint]}')
     return values
-
-
-def _check_speed(
-        velocities: NDArray[np.float64], speed: NDArray[np.float64], config: GateConfig,
-        where: str) -> None:
-    too_fast = np.abs(velocities) > speed + _SLACK
-    if too_fast.any():
-        point, joint = np.argwhere(too_fast)[0]
-        raise CommandRefused(
-            Reason.LIMIT, f'{config.joint_names[joint]} {where} {point} moves at '
-            f'{velocities[point, joint]:.4g} rad/s; velocity_limit is {speed[joint]:.4g}')

@@ -9,6 +9,12 @@ No timeout can be switched off: the lowest allowed value of each is 1 ms.
 from dataclasses import dataclass
 
 from wm_ros.config import check_settings, setting
+from wm_ros.gate.config_rules import (
+    check_description_use,
+    check_goals,
+    check_joint_lists,
+    check_workspace_box,
+)
 
 TRAJECTORY_TYPE = 'trajectory_msgs/msg/JointTrajectory'
 ARRAY_TYPE = 'std_msgs/msg/Float64MultiArray'
@@ -96,6 +102,9 @@ class GateConfig:
     velocity_limit: tuple[float, ...] = setting(
         (), unit='rad/s', range=(1e-6, SANE_VELOCITY),
         help='highest speed of each joint; empty: no limit of its own')
+    acceleration_limit: tuple[float, ...] = setting(
+        (), unit='rad/s^2', range=(1e-6, 1e6),
+        help='highest acceleration of each joint; empty: no limit of its own')
     max_step: float = setting(
         0.2, unit='rad', range=(1e-6, SANE_POSITION), tunable=True,
         help='how far the start of a command may lie from the measured position')
@@ -118,6 +127,50 @@ class GateConfig:
     rest_velocity: float = setting(
         0.05, unit='rad/s', range=(1e-6, SANE_VELOCITY), tunable=True,
         help='a joint slower than this is at rest')
+    robot_description_file: str = setting(
+        '', help='URDF of the robot: tighter joint limits count; empty: no file')
+    robot_description_topic: str = setting(
+        '', help='latched topic with the URDF, as robot_state_publisher has it; empty: none')
+    tip_link: str = setting(
+        '', help='link of the URDF that Cartesian commands move; empty: none are taken')
+    cartesian_axes: tuple[str, ...] = setting(
+        ('tx', 'ty', 'tz', 'rx', 'ry', 'rz'), choices=('tx', 'ty', 'tz', 'rx', 'ry', 'rz'),
+        required=True,
+        help='axes that Cartesian commands are followed on; the others drift, for arms with '
+             'fewer than six joints')
+    command_in_type: str = setting(
+        'speed_units', choices=('speed_units', 'unitless'),
+        help='numbers on ~/delta_joint_cmds and ~/delta_twist_cmds: SI units, or -1 to 1')
+    scale_linear: float = setting(
+        0.2, unit='m/s', range=(1e-6, SANE_VELOCITY), help='linear speed of a unitless 1')
+    scale_rotational: float = setting(
+        0.8, unit='rad/s', range=(1e-6, SANE_VELOCITY), help='rotational speed of a unitless 1')
+    scale_joint: float = setting(
+        0.5, unit='rad/s', range=(1e-6, SANE_VELOCITY), help='joint speed of a unitless 1')
+    enable_joint_jog: bool = setting(
+        False, help='take control_msgs/JointJog on ~/delta_joint_cmds')
+    follow_joint_trajectory_action: str = setting(
+        '', help="the controller's action that goals on ~/follow_joint_trajectory go to; "
+                 'empty: no goals are taken')
+    goal_recheck_period: float = setting(
+        0.25, unit='s', range=(0.02, 10.0), tunable=True,
+        help='time between two looks at the way ahead of a goal that runs')
+    goal_window: float = setting(
+        2.0, unit='s', range=(0.1, 60.0), tunable=True,
+        help='how much of a goal is put before the predictor at once')
+    goal_result_timeout: float = setting(
+        5.0, unit='s', range=_TIMEOUT, tunable=True,
+        help='a controller that has not ended a goal this long after its time is lost')
+    action_space_file: str = setting(
+        '', help='YAML file that says what the numbers of a policy mean; empty: joint positions')
+    workspace_links: tuple[str, ...] = setting(
+        (), help='links of the URDF that stay in the workspace box; empty: tip_link')
+    workspace_lower: tuple[float, ...] = setting(
+        (), unit='m', range=(-SANE_POSITION, SANE_POSITION),
+        help='lowest x, y, z of the workspace box in the root frame of the URDF; empty: no box')
+    workspace_upper: tuple[float, ...] = setting(
+        (), unit='m', range=(-SANE_POSITION, SANE_POSITION),
+        help='highest x, y, z of the workspace box; empty: no box')
     marker_frame_id: str = setting('base_link', help='frame of ~/markers')
 
     def __post_init__(self) -> None:
@@ -125,17 +178,10 @@ class GateConfig:
         check_settings(self)
         if len(set(self.joint_names)) != len(self.joint_names) or '' in self.joint_names:
             raise ValueError(f'joint_names is {self.joint_names!r}; names must be unique words')
-        for name in ('position_lower', 'position_upper', 'velocity_limit'):
-            given = len(getattr(self, name))
-            if given not in (0, len(self.joint_names)):
-                raise ValueError(
-                    f'{name} has {given} values; joint_names has {len(self.joint_names)}')
-        if bool(self.position_lower) != bool(self.position_upper):
-            raise ValueError('position_lower and position_upper must both be given or both empty')
-        for joint, low, high in zip(
-                self.joint_names, self.position_lower, self.position_upper, strict=False):
-            if not low < high:
-                raise ValueError(f'position_lower of {joint} is {low}, not below {high}')
+        check_joint_lists(self)
+        check_workspace_box(self)
+        check_description_use(self)
+        check_goals(self)
         if not self.setpoint_horizon >= 2 * self.setpoint_step:
             raise ValueError(
                 f'setpoint_horizon is {self.setpoint_horizon}; it must be at least twice '
@@ -145,6 +191,28 @@ class GateConfig:
     def is_enforcing(self) -> bool:
         """Tell whether commands wait for a verdict."""
         return self.mode == 'enforce'
+
+    @property
+    def has_description(self) -> bool:
+        """Tell whether the robot's URDF is asked for."""
+        return bool(self.robot_description_file or self.robot_description_topic)
+
+    @property
+    def boxed_links(self) -> tuple[str, ...]:
+        """Return the links that stay in the workspace box; empty without a box."""
+        if not self.workspace_lower:
+            return ()
+        return self.workspace_links or (self.tip_link,)
+
+    @property
+    def needs_kinematics(self) -> bool:
+        """Tell whether joints alone do not do."""
+        return bool(self.tip_link or self.workspace_lower)
+
+    @property
+    def num_setpoint_steps(self) -> int:
+        """Return the number of points of a chunk made from one set-point."""
+        return round(self.setpoint_horizon / self.setpoint_step)
 
     @property
     def is_array_out(self) -> bool:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from wm_ros.datatypes import ActionChunk, CommandInterface, JointSample, Trajectory, Verdict
 from wm_ros.gate.digest import digest_trajectory
-from wm_ros.gate.values import NS_PER_S, Command, Now
+from wm_ros.gate.requests import Request
+from wm_ros.gate.values import NS_PER_S, Now
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +44,7 @@ class Case:
 class Waiting:
     """A command that waits for the predictor, and when it came."""
 
-    command: Command
+    command: Request
     received: Now
 
 
@@ -61,6 +62,11 @@ class Docket:
         self.probe: Case | None = None
         self.check: Case | None = None
         self.unsent_check: Case | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a command is under judgement or waits for it."""
+        return self.judged is not None or self.waiting is not None
 
     def open(  # noqa: A003
             self, trajectory: Trajectory, start: JointSample, *, source: str,

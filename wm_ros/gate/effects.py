@@ -11,19 +11,35 @@ from wm_ros.datatypes import ActionChunk, CommandInterface, Reason, Trajectory, 
 from wm_ros.gate.values import State
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoalPiece:
+    """
+    Where a forwarded trajectory belongs in a goal.
+
+    :param begin_s: where on the goal's path it begins, s.
+    :param is_last: the goal is reached when the controller has reached its end.
+    """
+
+    goal_id: int
+    begin_s: float
+    is_last: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Forward:
     """
-    Publish a command to the controller.
+    Send a command to the controller.
 
     :param trajectory: stretched and trimmed; ends at rest.
     :param interface: the interface the command came in by.
     :param chunk_id: the chunk whose verdict releases it; 0 in shadow and bypass.
+    :param piece: None: to the controller's topic; else to its action.
     """
 
     trajectory: Trajectory
     interface: CommandInterface
     chunk_id: int
+    piece: GoalPiece | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,6 +80,19 @@ class CancelGoal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GoalEnded:
+    """
+    End a goal: cancel what the controller has of it, and tell its client why.
+
+    Comes before the hold, and at most once for each goal.
+    """
+
+    goal_id: int
+    reasons: Reason
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
     """Warn that a message was not used, in words."""
 
@@ -84,4 +113,6 @@ class CheckAnswered:
     message: str
 
 
-Effect = Forward | Hold | PublishChunk | StateChanged | CancelGoal | Refused | CheckAnswered
+Effect = (
+    Forward | Hold | PublishChunk | StateChanged | CancelGoal | GoalEnded | Refused
+    | CheckAnswered)

@@ -47,6 +47,7 @@ class Inputs:
         self._progress: int | None = None
         self._lost_text = ''
         self._verdict_steady_ns: int | None = None
+        self.has_description = not config.robot_description_topic
 
     def take_joints(self, sample: JointSample, now: Now) -> Problem | None:
         """
@@ -115,10 +116,18 @@ class Inputs:
 
     def problems(self, now: Now) -> list[Problem]:
         """List what stands against a release right now."""
-        found = [self._joint_problem(now), self._beat_problem(now)]
+        found = [
+            self._description_problem(), self._joint_problem(now), self._beat_problem(now)]
         if self._beat is not None:
             found += [self._image_problem(now), self._calibration_problem()]
         return [problem for problem in found if problem is not None]
+
+    def _description_problem(self) -> Problem | None:
+        if self.has_description:
+            return None
+        return Problem(
+            Reason.LIMIT, 'no usable robot description yet on '
+            f'{self.config.robot_description_topic}: its limits are not known')
 
     def _joint_problem(self, now: Now) -> Problem | None:
         if 0.0 <= self.joint_age_s(now) < _HOLD_MARGIN * self.config.joint_state_timeout:

@@ -9,19 +9,23 @@ This half of the gate knows about commands; machine.py knows about time, faults 
 from dataclasses import dataclass
 
 from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory, Verdict
+from wm_ros.gate.action_space import ActionSpaces
 from wm_ros.gate.checks import CommandRefused
-from wm_ros.gate.commands import check_limits, prepare
+from wm_ros.gate.commands import Prepared, prepare_request
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.docket import Case, Docket, Waiting
-from wm_ros.gate.effects import Forward, PublishChunk, Refused
+from wm_ros.gate.effects import Forward, GoalPiece, PublishChunk, Refused
 from wm_ros.gate.estop import Cause
+from wm_ros.gate.goal import Goal
 from wm_ros.gate.inputs import Inputs
 from wm_ros.gate.latency import LatencyWindow
 from wm_ros.gate.release import Ruling, rule
+from wm_ros.gate.requests import Request
+from wm_ros.gate.robot import Robot
 from wm_ros.gate.stance import Stance
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
-from wm_ros.gate.values import NS_PER_S, Command, Counters, Now, State
+from wm_ros.gate.values import NS_PER_S, Counters, Now, State
 
 
 @dataclass(slots=True)
@@ -49,10 +53,15 @@ class Judging:
 
     :param config: the gate's settings.
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
+    :param urdf: the robot description of ``robot_description_file``.
+    :param spaces: what the numbers of a policy mean; None: joint positions.
     """
 
-    def __init__(self, config: GateConfig, *, first_chunk_id: int) -> None:
+    def __init__(
+            self, config: GateConfig, *, first_chunk_id: int, urdf: str | None = None,
+            spaces: ActionSpaces | None = None) -> None:
         self.config = config
+        self.robot = Robot(config, urdf, spaces)
         self.inputs = Inputs(config)
         self.stance = Stance(config, self.inputs)
         self.docket = Docket(first_chunk_id)
@@ -62,7 +71,7 @@ class Judging:
         self._speed_factor = 1.0
         self._rest_at_ns: int | None = None
 
-    def judge_command(self, command: Command, now: Now) -> None:
+    def judge_command(self, command: Request, now: Now) -> None:
         """Take a command in RUNNING, SLOW or HOLD: check it and put it before the predictor."""
         if self.docket.judged is not None:
             try:
@@ -76,7 +85,7 @@ class Judging:
         self.send_next(now)
 
     def forward_unjudged(
-            self, command: Command, now: Now, *, has_limits: bool) -> CommandRefused | None:
+            self, command: Request, now: Now, *, has_limits: bool) -> CommandRefused | None:
         """
         Forward a command without a verdict, for shadow and bypass only.
 
@@ -87,15 +96,15 @@ class Judging:
         """
         start = self.inputs.fresh_joints(now)
         try:
-            trajectory = prepare(command, start, self.config, now.ros_ns)
-            if has_limits:
-                check_limits(trajectory, command.interface, start, self.config)
+            prepared = prepare_request(
+                command, start, self.config, self.robot, now.ros_ns, has_limits=has_limits)
         except CommandRefused as refusal:
             self.reject(refusal.reason, str(refusal))
             return refusal
+        trajectory = prepared.trajectory
         if has_limits and start is not None:
             trajectory = trim(trajectory, float(trajectory.times[-1]), start.positions)
-        self._forward(trajectory, command.interface, 0, now)
+        self._forward(trajectory, prepared.interface, 0, now)
         return None
 
     def send_next(self, now: Now) -> None:
@@ -109,15 +118,15 @@ class Judging:
                 self.docket.unsent_check = None
             return
         try:
-            trajectory = self._prepare_and_check(waiting.command, now)
+            prepared = self._prepare_and_check(waiting.command, now)
         except CommandRefused as refusal:
             self._hold_for(refusal, now)
             return
         start = self.inputs.fresh_joints(now)
         assert start is not None, 'check_limits refuses without joints'
         self.docket.judged = self.docket.open(
-            trajectory, start, source=waiting.command.source,
-            interface=waiting.command.interface, received=waiting.received,
+            prepared.trajectory, start, source=waiting.command.source,
+            interface=prepared.interface, received=waiting.received,
             allowed_s=self.config.decision_timeout)
         self.stance.emit(PublishChunk(chunk=self.docket.judged.chunk))
 
@@ -217,25 +226,33 @@ class Judging:
 
     def _release(self, case: Case, verdict: Verdict, now: Now) -> None:
         """Change to RUNNING or SLOW and forward, at the speed and for the time allowed."""
+        factor = self._let_go(verdict, now)
+        chunk = case.chunk
+        released = trim(
+            stretch(chunk.trajectory, factor), verdict.horizon_s, chunk.start.positions)
+        if self.config.is_enforcing:
+            self._forward(released, chunk.interface, chunk.chunk_id, now)
+
+    def _let_go(self, verdict: Verdict, now: Now) -> float:
+        """Change to RUNNING or SLOW; return the factor on speed, in (0, 1]."""
         if verdict.decision is Decision.SLOW:
             self._speed_factor = verdict.speed_factor
         is_slow = verdict.decision is Decision.SLOW or (
             self.stance.state is State.SLOW
             and self.streaks.oks < self.config.release_count)
-        factor = self._speed_factor if is_slow else 1.0
-        chunk = case.chunk
-        released = trim(
-            stretch(chunk.trajectory, factor), verdict.horizon_s, chunk.start.positions)
         self.stance.go(
             State.SLOW if is_slow else State.RUNNING, verdict.reasons,
             verdict.message or 'allowed', now)
-        if self.config.is_enforcing:
-            self._forward(released, chunk.interface, chunk.chunk_id, now)
+        return self._speed_factor if is_slow else 1.0
 
     def _forward(
             self, trajectory: Trajectory, interface: CommandInterface, chunk_id: int,
-            now: Now) -> None:
-        self.stance.emit(Forward(trajectory=trajectory, interface=interface, chunk_id=chunk_id))
+            now: Now, *, goal: Goal | None = None) -> None:
+        self.stance.emit(Forward(
+            trajectory=trajectory, interface=interface, chunk_id=chunk_id,
+            piece=None if goal is None else GoalPiece(
+                goal_id=goal.goal_id, begin_s=goal.let_go_s,
+                is_last=goal.is_all_out)))
         self.stance.hold_watch.stop()
         self.counters.forwarded += 1
         if self.config.is_velocity_out:
@@ -254,8 +271,6 @@ class Judging:
         self.docket.judged = None
         self.latency.add(now.steady_ns - case.received_steady_ns)
 
-    def _prepare_and_check(self, command: Command, now: Now) -> Trajectory:
-        start = self.inputs.fresh_joints(now)
-        trajectory = prepare(command, start, self.config, now.ros_ns)
-        check_limits(trajectory, command.interface, start, self.config)
-        return trajectory
+    def _prepare_and_check(self, command: Request, now: Now) -> Prepared:
+        return prepare_request(
+            command, self.inputs.fresh_joints(now), self.config, self.robot, now.ros_ns)

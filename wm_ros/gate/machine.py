@@ -15,9 +15,12 @@ from wm_ros.gate.checks import CommandRefused
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, Refused
 from wm_ros.gate.estop import Cause
+from wm_ros.gate.goal_events import GoalEvents
 from wm_ros.gate.judging import Streaks
-from wm_ros.gate.values import Command, GateStatus, Heartbeat, Now, State
-from wm_ros.gate.watching import ACTIVE_STATES, Watching
+from wm_ros.gate.requests import Request
+from wm_ros.gate.robot import Robot
+from wm_ros.gate.values import GateStatus, Heartbeat, Now, State
+from wm_ros.gate.watching import ACTIVE_STATES
 
 
 class Answer(NamedTuple):
@@ -33,7 +36,7 @@ class Answer(NamedTuple):
     chunk_id: int = 0
 
 
-class Gate(Watching):
+class Gate(GoalEvents):
     """
     The whole gate of one controller.
 
@@ -42,6 +45,8 @@ class Gate(Watching):
     :param config: the gate's settings.
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
     :param uses_sim_time: the ROS clock may jump; a jump back holds and forgets everything.
+    :param urdf: the robot description of ``robot_description_file``.
+    :param spaces: what the numbers of a policy mean; None: joint positions.
     """
 
     def activate(self, now: Now) -> list[Effect]:
@@ -62,6 +67,7 @@ class Gate(Watching):
 
     def deactivate(self, now: Now) -> list[Effect]:
         """End with the hold if the arm may be moving, then forward nothing."""
+        self.end_goal(Reason.NONE, 'the gate was deactivated')
         self.counters.dropped += self.docket.drop_all()
         self._rest_at_ns = None
         self.stance.go(State.INACTIVE, Reason.NONE, 'inactive', now)
@@ -78,6 +84,25 @@ class Gate(Watching):
             self.stance.emit(Refused(reasons=problem.reason, message=problem.text))
         return self.stance.drain()
 
+    def take_description(self, urdf: str, now: Now) -> list[Effect]:
+        """
+        Take the robot's URDF, once: its limits hold until the gate is configured again.
+
+        One that cannot be used is refused and leaves the gate waiting.
+        """
+        if self.inputs.has_description:
+            if urdf != self.robot.urdf:
+                self.stance.emit(Refused(
+                    reasons=Reason.LIMIT, message='another robot description came; the first '
+                    'one counts until the node is cleaned up and configured again'))
+            return self.stance.drain()
+        try:
+            self.robot = Robot(self.config, urdf, self.robot.spaces)
+            self.inputs.has_description = True
+        except ValueError as error:
+            self.stance.emit(Refused(reasons=Reason.LIMIT, message=str(error)))
+        return self._finish(now)
+
     def take_heartbeat(self, beat: Heartbeat, now: Now) -> list[Effect]:
         """Store the predictor's sign of life and act on what it reports."""
         self.inputs.take_heartbeat(beat, now)
@@ -90,11 +115,13 @@ class Gate(Watching):
         self.streaks.fresh = 0
         return self._finish(now)
 
-    def take_command(self, command: Command, now: Now) -> list[Effect]:
+    def take_command(self, command: Request, now: Now) -> list[Effect]:
         """Take a command from a policy; only RUNNING, SLOW and HOLD put it to the predictor."""
         self._watch(now)
         state = self.stance.state
-        if state is State.BYPASS:
+        if self.goal is not None:
+            self.reject(Reason.NONE, 'a trajectory goal runs; cancel it first')
+        elif state is State.BYPASS:
             self.forward_unjudged(command, now, has_limits=True)
         elif state not in ACTIVE_STATES or state is State.ESTOP or not self.stance.is_engaged:
             self.reject(self.stance.reasons, f'the gate is {state.name}: {self.explain(now)[1]}')
@@ -102,7 +129,7 @@ class Gate(Watching):
             self._take_engaged(command, now)
         return self.stance.drain()
 
-    def _take_engaged(self, command: Command, now: Now) -> None:
+    def _take_engaged(self, command: Request, now: Now) -> None:
         """Take a command while active and engaged."""
         refusal = None
         if not self.config.is_enforcing:
@@ -152,6 +179,7 @@ class Gate(Watching):
         elif state in ACTIVE_STATES and state is not State.ESTOP:
             self._bypass_steady_ns = now.steady_ns
             if state is not State.BYPASS:
+                self.end_goal(Reason.NONE, 'bypassed')
                 self.counters.dropped += self.docket.drop_commands()
                 self.stance.go(
                     State.BYPASS, Reason.NONE, 'bypassed: commands go out unjudged', now)
@@ -190,20 +218,20 @@ class Gate(Watching):
             stance.go(State.WAITING, Reason.NONE, 'e-stop cleared', now)
         return Answer(True, 'e-stop cleared', stance.drain())
 
-    def check(self, command: Command, now: Now) -> Answer:
+    def check(self, command: Request, now: Now) -> Answer:
         """Put a trajectory to the predictor without ever releasing it."""
         if self.stance.state not in ACTIVE_STATES:
             return Answer(False, 'the gate is not active', self.stance.drain())
         if self.docket.check is not None:
             return Answer(False, 'another check is under way; try again', self.stance.drain())
         try:
-            trajectory = self._prepare_and_check(command, now)
+            prepared = self._prepare_and_check(command, now)
         except CommandRefused as refusal:
             return Answer(False, str(refusal), self.stance.drain())
         start = self.inputs.fresh_joints(now)
         assert start is not None, 'check_limits refuses without joints'
         case = self.docket.open(
-            trajectory, start, source=command.source, interface=command.interface,
+            prepared.trajectory, start, source=command.source, interface=prepared.interface,
             received=now, allowed_s=self.config.check_timeout)
         self.docket.check = self.docket.unsent_check = case
         self.send_next(now)
@@ -234,11 +262,8 @@ class Gate(Watching):
             decision_ms=self.latency.last_ms, decision_ms_p99=self.latency.percentile_ms(99.0),
             counters=self.counters, message=words)
 
-    def _finish(self, now: Now) -> list[Effect]:
-        self._watch(now)
-        return self.stance.drain()
-
     def _stop(self, cause: Cause, text: str, now: Now) -> None:
+        self.end_goal(Reason.ESTOP, text)
         self.counters.dropped += self.docket.drop_commands()
         self._rest_at_ns = None
         self.stance.stop(cause, Reason.NONE, text, now)

@@ -50,16 +50,20 @@ def setpoint_to_trajectory(
     :param start: the measured joints.
     :returns: N points ``setpoint_step`` apart, the last at rest.
     """
-    num_points = round(config.setpoint_horizon / config.setpoint_step)
+    num_points = config.num_setpoint_steps
     times = config.setpoint_step * np.arange(1, num_points + 1, dtype=np.float64)
     if interface is CommandInterface.POSITION:
         positions = np.tile(values, (num_points, 1))
         return Trajectory(joint_names=config.joint_names, positions=positions, times=times)
     velocities = np.tile(values, (num_points, 1))
     velocities[-1] = 0.0
+    positions = start.positions + times[:, None] * values
+    if not config.is_array_out:
+        # A trajectory brakes evenly in its last step; a controller of velocities goes on to its
+        # end, where it gets zeros.
+        positions[-1] -= 0.5 * config.setpoint_step * values
     return Trajectory(
-        joint_names=config.joint_names, positions=start.positions + times[:, None] * values,
-        times=times, velocities=velocities)
+        joint_names=config.joint_names, positions=positions, times=times, velocities=velocities)
 
 
 def trajectory_to_setpoint(

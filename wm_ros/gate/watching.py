@@ -8,12 +8,13 @@ starved timer cannot let a stale command through.
 """
 
 from wm_ros.datatypes import CommandInterface, Reason
+from wm_ros.gate.action_space import ActionSpaces
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, PublishChunk
 from wm_ros.gate.estop import Cause
+from wm_ros.gate.goals import GoalJudging
 from wm_ros.gate.hold import hold_trajectory
 from wm_ros.gate.inputs import Problem
-from wm_ros.gate.judging import Judging
 from wm_ros.gate.values import MOVING_STATES, NS_PER_S, Now, State
 
 ACTIVE_STATES = frozenset(State) - {State.UNCONFIGURED, State.INACTIVE}
@@ -23,19 +24,22 @@ _STARVED_NS = 50_000_000
 _JUMP_BACK_NS = 100_000_000
 
 
-class Watching(Judging):
+class Watching(GoalJudging):
     """
     Watchdogs, arming and the words for why nothing is forwarded.
 
     :param config: the gate's settings.
     :param first_chunk_id: a restarted gate must start above the ids of the one before.
+    :param urdf: the robot description of ``robot_description_file``.
+    :param spaces: what the numbers of a policy mean; None: joint positions.
     :param uses_sim_time: the ROS clock may jump; a jump back holds and forgets everything.
     """
 
     def __init__(
             self, config: GateConfig, *, first_chunk_id: int = 1,
-            uses_sim_time: bool = False) -> None:
-        super().__init__(config, first_chunk_id=first_chunk_id)
+            uses_sim_time: bool = False, urdf: str | None = None,
+            spaces: ActionSpaces | None = None) -> None:
+        super().__init__(config, first_chunk_id=first_chunk_id, urdf=urdf, spaces=spaces)
         self._uses_sim_time = uses_sim_time
         self._last_ros_ns: int | None = None
         self._last_tick_ns: int | None = None
@@ -60,6 +64,7 @@ class Watching(Judging):
         if self.stance.state is State.WAITING and not problems:
             self._arm(now)
         if self.stance.state is not State.ESTOP:
+            self.run_goal(now)
             self.send_next(now)
         return self.stance.drain()
 
@@ -77,6 +82,10 @@ class Watching(Judging):
             reasons |= Reason.NOT_ENGAGED
             words.append('not engaged; call ~/engage')
         return reasons, '; '.join(dict.fromkeys(words))
+
+    def _finish(self, now: Now) -> list[Effect]:
+        self._watch(now)
+        return self.stance.drain()
 
     def _watch(self, now: Now) -> None:
         """Look at everything that time alone can turn bad."""
@@ -108,6 +117,7 @@ class Watching(Judging):
             text = f'the clock jumped back by {(last - now.ros_ns) / NS_PER_S:.3f} s'
             if self.stance.state in MOVING_STATES:
                 self.enter_hold(Reason.TIME_SYNC, text, now)
+            self.end_goal(Reason.TIME_SYNC, text)
             self.counters.dropped += self.docket.drop_all()
             self.inputs.forget()
             self.streaks.fresh = 0

@@ -21,8 +21,12 @@ from wm_ros.gate.values import Now
 from wm_ros.msg import PredictorStatus, Verdict
 from wm_ros.ros import gate_messages as convert
 from wm_ros.ros import qos
+from wm_ros.ros.action_space_file import read_action_spaces
+from wm_ros.ros.gate_action import TrajectoryProxy
 from wm_ros.ros.gate_check import TrajectoryChecks
+from wm_ros.ros.gate_inputs import description_inputs, request_inputs
 from wm_ros.ros.gate_outputs import GateOutputs
+from wm_ros.ros.gate_robot import read_urdf
 from wm_ros.ros.lifecycle import GuardedLifecycleNode, run
 from wm_ros.ros.parameters import ConfigParameters
 
@@ -37,11 +41,15 @@ class GateNode(GuardedLifecycleNode):
 
     * ``~/joint_trajectory`` (trajectory_msgs/JointTrajectory, rad)
     * ``~/commands`` (std_msgs/Float64MultiArray, rad or rad/s by ``command_interface``)
+    * ``~/action_chunk_in`` (wm_ros/PolicyChunk; what its numbers mean: ``action_space_file``)
+    * ``~/delta_twist_cmds`` (geometry_msgs/TwistStamped; only with ``tip_link``)
+    * ``~/delta_joint_cmds`` (control_msgs/JointJog; only with ``enable_joint_jog``)
     * ``joint_states`` (sensor_msgs/JointState)
     * ``wm_predictor/verdict`` (wm_ros/Verdict)
     * ``wm_predictor/heartbeat`` (wm_ros/PredictorStatus; deadline 100 ms, lease 200 ms)
     * ``emergency_stop`` (std_msgs/Bool)
     * ``~/bypass`` (std_msgs/Bool; a dead-man)
+    * ``robot_description_topic`` (std_msgs/String; a URDF, latched; only where it is set)
 
     **Publishes**
 
@@ -58,6 +66,11 @@ class GateNode(GuardedLifecycleNode):
       ``~/clear_emergency_stop`` (std_srvs/Trigger), ``~/check_trajectory``
       (wm_ros/CheckTrajectory; judged, never released)
 
+    **Actions**
+
+    * ``~/follow_joint_trajectory`` (control_msgs/FollowJointTrajectory; only with
+      ``follow_joint_trajectory_action``; goals go on to that action once they are judged)
+
     **Parameters**: the fields of wm_ros.gate.config.GateConfig.
 
     **Threads**: one, the executor's. Timers run on the steady clock.
@@ -72,6 +85,7 @@ class GateNode(GuardedLifecycleNode):
         self._entities: list[tuple[Callable, Any]] = []
         self._tick_timer: Any = None
         self._checks: TrajectoryChecks | None = None
+        self._proxy: TrajectoryProxy | None = None
 
     def configure(self) -> None:
         """Make the gate from the parameters and open every topic and service."""
@@ -80,11 +94,15 @@ class GateNode(GuardedLifecycleNode):
         check_clock(config, uses_sim_time=uses_sim_time)
         # Milliseconds since 1970 as the first id: no id of a gate that ran before comes again.
         self._gate = Gate(
-            config, first_chunk_id=time.time_ns() // 1_000_000, uses_sim_time=uses_sim_time)
+            config, first_chunk_id=time.time_ns() // 1_000_000, uses_sim_time=uses_sim_time,
+            urdf=read_urdf(config), spaces=read_action_spaces(config.action_space_file))
         self._outputs = GateOutputs(self, config)
         self._build_subscriptions(self._gate)
         self._build_services(self._gate)
         self._checks = TrajectoryChecks(self, self._gate, self._guarded, self._steady)
+        if config.follow_joint_trajectory_action:
+            self._proxy = TrajectoryProxy(self, self._gate, self._guarded)
+            self._build_timer(qos.GATE_STATE_PERIOD_S, self._proxy.watch)
         self._build_timer(qos.GATE_STATE_PERIOD_S, self._publish_state)
         self._build_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._publish_state(self._now())
@@ -111,11 +129,10 @@ class GateNode(GuardedLifecycleNode):
         while self._entities:
             destroy, entity = self._entities.pop()
             destroy(entity)
-        if self._outputs is not None:
-            self._outputs.close()
-        if self._checks is not None:
-            self._checks.close()
-        self._gate = self._outputs = self._checks = None
+        for part in (self._proxy, self._outputs, self._checks):
+            if part is not None:
+                part.close()
+        self._gate = self._outputs = self._checks = self._proxy = None
         self._settings.release()
 
     def on_callback_error(self, error: Exception) -> None:
@@ -150,6 +167,8 @@ class GateNode(GuardedLifecycleNode):
             (Float64MultiArray, '~/commands', qos.COMMAND_IN,
              lambda m, now: gate.take_command(
                  convert.array_to_command(m, 'commands', gate.config), now)),
+            *request_inputs(gate),
+            *description_inputs(gate),
         ):
             extra = {'event_callbacks': events} if kind is PredictorStatus else {}
             subscription = self.create_subscription(
@@ -164,7 +183,7 @@ class GateNode(GuardedLifecycleNode):
             service = self.create_service(kind, name, self._answer_with(handle))
             self._entities.append((self.destroy_service, service))
 
-    def _build_timer(self, period_s: float, handle: Callable[[Now], None]) -> None:
+    def _build_timer(self, period_s: float, handle: Callable[[Now], Any]) -> None:
         timer = self.create_timer(period_s, self._guarded(handle), clock=self._steady)
         self._entities.append((self.destroy_timer, timer))
 
@@ -187,7 +206,12 @@ class GateNode(GuardedLifecycleNode):
             return
         if self._checks is not None:
             self._checks.settle(effects)
-        self._outputs.carry_out(effects, lambda: gate.status(now))
+        try:
+            if self._proxy is not None:
+                self._proxy.carry_out(effects)
+        finally:
+            # The hold goes out whatever becomes of a goal.
+            self._outputs.carry_out(effects, lambda: gate.status(now))
 
     def _tick(self, now: Now) -> list[Effect]:
         assert self._gate is not None

@@ -115,7 +115,7 @@ class GateOutputs:
                                values=values)))
 
     def _carry_out_one(self, effect: Effect, read_status: Callable[[], GateStatus]) -> None:
-        if isinstance(effect, Forward):
+        if isinstance(effect, Forward) and effect.piece is None:
             self._command.publish(convert.forward_to_message(effect, self._config))
         elif isinstance(effect, Hold):
             self._command.publish(convert.hold_to_message(effect, self._config))

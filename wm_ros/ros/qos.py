@@ -78,6 +78,9 @@ GATE_STATE = _profile(
 GATE_STATE_IN = _profile(latched=True)
 VETO = _profile(latched=True)
 
+# As robot_state_publisher offers it; reliable and latched, so that a late gate gets it too.
+ROBOT_DESCRIPTION = _profile(latched=True)
+
 # A pressed button stays pressed for whoever starts later.
 EMERGENCY_STOP = _profile(latched=True)
 
