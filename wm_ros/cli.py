@@ -22,11 +22,12 @@ from wm_ros.verbs import (
     record,
     replay,
     rollout,
+    score,
     train,
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            rollout, replay, demo)
+            rollout, replay, score, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 _DATA = "pip install 'wm_ros[data]'"
 _EXTRAS = {'import': _DATA, 'export-dataset': _DATA, 'dataset': _DATA,
-           'replay': _DATA,
+           'replay': _DATA, 'score': _DATA,
            'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
            'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim,train]'",
            'rollout': "pip install 'wm_ros[train]'"}
