@@ -16,6 +16,7 @@ from wm_ros.verbs import (
     collect,
     dataset,
     demo,
+    doctor,
     evaluate,
     export_dataset,
     import_data,
@@ -27,7 +28,7 @@ from wm_ros.verbs import (
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            rollout, replay, score, demo)
+            rollout, replay, score, doctor, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

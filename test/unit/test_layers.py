@@ -24,8 +24,8 @@ MIDDLE = frozenset(part for part, rank in RANKS.items() if rank == 1)
 HEAVY = frozenset({'torch', 'onnx', 'onnxruntime', 'tensorrt', 'mujoco'})
 ROS_PACKAGES = frozenset({
     'rclpy', 'launch', 'launch_ros', 'ament_index_python', 'builtin_interfaces', 'cv_bridge',
-    'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'sensor_msgs',
-    'std_msgs', 'std_srvs', 'tf2_ros', 'trajectory_msgs', 'visualization_msgs',
+    'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'rosgraph_msgs',
+    'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_ros', 'trajectory_msgs', 'visualization_msgs',
 })
 LICENCE = ('Copyright 2026 The wm_ros authors', 'SPDX-License-Identifier: Apache-2.0')
 

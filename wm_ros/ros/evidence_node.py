@@ -104,9 +104,11 @@ class EvidenceNode(Node):
         is_raw = config.image_transport == 'raw'
         kind, suffix = (Image, '') if is_raw else (CompressedImage, '/compressed')
         names: dict[str, Any] = {
-            'cameras': {name: topics.listen(kind, topic + suffix, _FRAMES) for name, topic in zip(
-                config.camera_names, config.camera_topics, strict=True)},
-            'joint_states': topics.listen(JointState, 'joint_states', _SAMPLES),
+            'cameras': {name: topics.listen(
+                kind, topic + suffix, _FRAMES, is_measured=True) for name, topic in zip(
+                    config.camera_names, config.camera_topics, strict=True)},
+            'joint_states': topics.listen(
+                JointState, 'joint_states', _SAMPLES, is_measured=True),
             'chunk': topics.listen(
                 ActionChunk, 'wm_gate/action_chunk', _EVERY, self._trigger.see_chunk),
             'verdict': topics.listen(Verdict, 'wm_predictor/verdict', _EVERY, self._on_verdict),
@@ -182,7 +184,8 @@ class EvidenceNode(Node):
             'limit_bytes': store.max_bytes, 'memory_bytes': self._buffer.num_bytes,
             'left_out_messages': self._buffer.num_short})
         self._diagnostics.publish(
-            diagnostics.array(self.get_clock().now().to_msg(), status))
+            diagnostics.array(self.get_clock().now().to_msg(), status, *(
+                rate.status(self.get_name()) for rate in topics.rates.values())))
 
 
 def _make_store(config: EvidenceConfig, logger: Any) -> EvidenceStore:

@@ -16,8 +16,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 
-from wm_ros.data.evidence_buffer import EvidenceBuffer, Sample
+from wm_ros.data.evidence_buffer import EvidenceBuffer, Sample, cdr_stamp_ns
 from wm_ros.ros.message_definitions import message_definition
+from wm_ros.ros.topic_rate import TopicRate
 from wm_ros.ros.topic_types import message_class, type_name, types_on_graph
 
 
@@ -34,20 +35,24 @@ class EvidenceTopics:
         self._unknown: dict[str, QoSProfile] = {}
         self.definitions: dict[str, str] = {}
         self.counts: dict[str, int] = {}
+        self.rates: dict[str, TopicRate] = {}
         self.problems: dict[str, str] = {}
 
     def listen(self, kind: type, topic: str, profile: QoSProfile,
-               read: Callable[[Any], None] | None = None) -> str:
+               read: Callable[[Any], None] | None = None, *, is_measured: bool = False) -> str:
         """
         Keep what comes on a topic.
 
         :param read: is given each message as an object as well.
+        :param is_measured: its rate is reported; the type must begin with a header.
         :returns: the topic's full name.
         """
         name = type_name(kind)
         self.definitions[name] = message_definition(name)
         full = self._node.resolve_topic_name(topic)
         self.counts.setdefault(full, 0)
+        if is_measured:
+            self.rates[full] = TopicRate(full)
         self._node.create_subscription(
             kind, topic, partial(self._take, full, name, kind, read), profile, raw=True)
         return full
@@ -74,7 +79,9 @@ class EvidenceTopics:
     def _take(self, topic: str, name: str, kind: type, read: Callable[[Any], None] | None,
               data: bytes) -> None:
         self.counts[topic] += 1
-        self._buffer.add(Sample(topic, name, self._node.get_clock().now().nanoseconds, data),
-                         time.monotonic_ns())
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._buffer.add(Sample(topic, name, now_ns, data), time.monotonic_ns())
+        if topic in self.rates:
+            self.rates[topic].see(cdr_stamp_ns(data), now_ns)
         if read is not None:
             read(deserialize_message(data, kind))

@@ -153,7 +153,8 @@ class PredictorNode(GuardedLifecycleNode):
         self._report = PredictorDiagnostics(
             self.get_name(), camera_topics=[made.topic_name for made in self._subscriptions_made[
                 :len(config.camera_names)]],
-            min_rate_hz=1.0 / judge.config.step_s)
+            min_rate_hz=1.0 / judge.config.step_s,
+            joint_topic=self.resolve_topic_name('joint_states'))
         self.get_logger().info(f'model {judge.model_id} runs on {judge.engine.name} '
                                f'({judge.engine.device})')
 

@@ -33,8 +33,8 @@ def shadow_tables(figures: Mapping[str, Any]) -> list[TextTable]:
         rows.append({**figures['chosen'], 'name':
                      f"chosen for {100 * figures['chosen']['wanted_false_veto']:g} %"})
     if rows:
-        note = ('Veto from the threshold on; of the commands that a model judged; in brackets '
-                '95 % intervals. Caught: of the hazards. Rightly: of the vetoes. '
+        note = ('Veto from the threshold on; of the commands that a model judged; percent, in '
+                'brackets the 95 % interval. Caught: of the hazards. Rightly: of the vetoes. '
                 f"AUROC {number(figures['auroc'])}.")
         if 'chosen' in figures:
             note += (' The chosen threshold is conformal: of new safe commands like these at most '
@@ -94,10 +94,11 @@ def _ran_table(figures: Mapping[str, Any]) -> TextTable:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{number(row[name], share=True).removesuffix(' %')} "
-                 f"({_interval(row[f'{name}_ci95']).removesuffix(' %')}) %"
-                 if row[name] is not None else '-'
-                 for name in ('false_veto', 'caught', 'rightly'))
+    """Return each share in percent with its interval in brackets."""
+    return tuple(
+        '-' if row[name] is None else
+        '{:.1f} ({:.0f}–{:.0f})'.format(*(100 * value for value in (
+            row[name], *row[f'{name}_ci95']))) for name in ('false_veto', 'caught', 'rightly'))
 
 
 def _interval(ends: Sequence[float] | None) -> str:
