@@ -3,6 +3,7 @@
 """Files of evidence: written whole or not at all, bounded, and read as far as they can be."""
 
 import os
+import sys
 import threading
 
 import numpy as np
@@ -268,6 +269,12 @@ def test_a_full_disk_is_told_and_the_next_case_is_tried(tmp_path, monkeypatch):
     store.close()
     assert 'No space left on device' in store.problem
     assert store.num_lost == 1
+
+
+def test_without_its_library_it_does_not_start(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mcap.writer', None)
+    with pytest.raises(DatasetError, match='pip install mcap'):
+        EvidenceStore(tmp_path, max_bytes=10**9)
 
 
 def test_what_a_killed_process_left_is_removed_but_not_what_a_running_one_writes(tmp_path):

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,16 @@ class EvidenceStore:
     :param max_bytes: of all files together; the one that is being written comes on top.
     :param on_written: told the path of each new file, on the store's thread.
     :raises OSError: if the directory cannot be made or read.
+    :raises DatasetError: if the library that writes is not installed.
     """
 
     def __init__(self, directory: Path, *, max_bytes: int,
                  on_written: Callable[[Path], None] = lambda path: None) -> None:
+        try:
+            import_module('mcap.writer')
+        except ImportError as error:
+            raise DatasetError('evidence needs mcap, which is not installed: pip install mcap'
+                               ) from error
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.max_bytes = directory, max_bytes
         self._on_written = on_written
@@ -93,9 +100,9 @@ class EvidenceStore:
             try:
                 self._write(case)
                 self.problem = ''
-            except (OSError, DatasetError) as error:
+            except Exception as error:  # named guard: worker loop
                 self.num_lost += 1
-                self.problem = f'{case.name} is lost: {error}'
+                self.problem = f'{case.name} is lost: {str(error) or repr(error)}'
 
     def _write(self, case: Case) -> None:
         path = self.directory / f'{case.name}.mcap'

@@ -54,8 +54,8 @@ class PredictorPublishers:
 
     def destroy(self) -> None:
         """Take all publishers off the graph."""
-        for publisher in (self._verdict, self._heartbeat, *self._predictions, self._futures, self._refused,
-                          self._image, self._compressed, self._info):
+        for publisher in (self._verdict, self._heartbeat, *self._predictions, self._futures,
+                          self._refused, self._image, self._compressed, self._info):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish_verdict(self, message: msg.Verdict) -> None:

@@ -52,7 +52,7 @@ def write_shadow_report(path: Path, figures: Mapping[str, Any], strips: Sequence
     """Write the page under a temporary name and rename it into place."""
     write_page(path, html_page(title, [
         html_note('Each interval is the wider of the exact binomial one and a bootstrap over '
-                  'blocks of 10 s; docs/evidence.md defines each figure.'),
+                  'blocks of 10 s; docs/score.md defines each figure.'),
         *(html_table(table) for table in shadow_tables(figures)),
         '<h2>Film strips</h2>', *(html_film(strip) for strip in strips)]))
 
