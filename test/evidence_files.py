@@ -79,6 +79,10 @@ class Scene:
         rng = np.random.default_rng(seed)
         self.images = {START_NS + 50 * MS * k: rng.integers(0, 255, (48, 64, 3), np.uint8)
                        for k in range(num_frames)}
+        # Each further camera takes its pictures a little later.
+        self.others = {name: {stamp + 7 * MS * place: rng.integers(0, 255, (48, 64, 3), np.uint8)
+                              for stamp in self.images}
+                       for place, name in enumerate(self.config.cameras[1:], 1)}
         self.joint_stamps = [START_NS + 20 * MS * k for k in range(num_frames * 50 // 20)]
         self.now_ns = max(self.images) + 30 * MS
         self.chunk = self.make_chunk()
@@ -113,16 +117,17 @@ class Scene:
     def make_verdict(self):
         """Judge the chunk as the predictor does, and make the Verdict."""
         history = ObservationHistory(history_config(PREDICTOR, self.config))
-        events = sorted([*((stamp, 0) for stamp in self.images),
-                         *((stamp, 1) for stamp in self.joint_stamps)])
-        for stamp, is_joints in events:
-            if is_joints:
+        cameras = [self.images, *self.others.values()]
+        events = sorted([*((stamp, place) for place, images in enumerate(cameras)
+                           for stamp in images), *((stamp, -1) for stamp in self.joint_stamps)])
+        for stamp, place in events:
+            if place < 0:
                 state = self.joints_message(stamp)
                 history.add_joints(state.name, state.position, state.velocity, stamp, stamp)
             else:
-                picture = resize(self.images[stamp], self.config.image_height,
+                picture = resize(cameras[place][stamp], self.config.image_height,
                                  self.config.image_width)
-                history.add_image(picture, stamp, stamp, content=stamp)
+                history.add_image(picture, stamp, stamp, content=stamp, camera=place)
         found = self.judge.judge(message_to_chunk(self.chunk), history.observe(self.now_ns),
                                  stamp_ns=self.now_ns).verdict
         return new('wm_ros/msg/Verdict', header=header(found.stamp_ns), chunk_id=7,
@@ -137,16 +142,21 @@ class Scene:
 
     def record(self, **changes):
         """Make the record."""
-        return {'version': RECORD_VERSION, 'topics': TOPICS, 'model_id': self.judge.model_id,
+        topics = {**TOPICS, 'cameras': {**TOPICS['cameras'], **{
+            name: f'/{name}/image_raw' for name in self.others}}}
+        return {'version': RECORD_VERSION, 'topics': topics, 'model_id': self.judge.model_id,
                 'triggers': [{'kind': 'veto', 'chunk_id': 7, 'stamp_ns': self.now_ns}],
                 'parameters': {'wm_predictor': PREDICTOR, 'wm_gate': {'mode': 'enforce'}},
                 **changes}
 
     def samples(self):
         """Make all messages."""
-        found = [sample(TOPICS['cameras']['front'], 'sensor_msgs/msg/Image', stamp + MS, new(
+        cameras = {TOPICS['cameras']['front']: self.images, **{
+            f'/{name}/image_raw': images for name, images in self.others.items()}}
+        found = [sample(topic, 'sensor_msgs/msg/Image', stamp + MS, new(
             'sensor_msgs/msg/Image', header=header(stamp), height=48, width=64, encoding='rgb8',
-            step=192, data=rgb.reshape(-1))) for stamp, rgb in self.images.items()]
+            step=192, data=rgb.reshape(-1)))
+            for topic, images in cameras.items() for stamp, rgb in images.items()]
         found += [sample(TOPICS['joint_states'], 'sensor_msgs/msg/JointState', stamp + MS,
                          self.joints_message(stamp)) for stamp in self.joint_stamps]
         return [*found,

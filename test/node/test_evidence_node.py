@@ -126,15 +126,23 @@ def test_other_verdicts_by_option(make, kind, decision):
     assert f'_{kind}_2.mcap' in desk.files(1)[0].name
 
 
-def test_states_of_the_gate_by_option_once_each(make):
+def test_the_gate_s_entering_of_a_state_by_option_and_not_its_repetition(make):
     desk = make(triggers=['hold'], after=0.1)
-    for state in (GateState.WAITING, GateState.RUNNING, GateState.HOLD, GateState.HOLD):
-        before = desk.node._topics.counts['/wm_gate/state']
-        desk.states.publish(GateState(state=state))
-        desk.wait(lambda: desk.node._topics.counts['/wm_gate/state'] > before)  # noqa: B023
+
+    def send(*states):
+        for state in states:
+            before = desk.node._topics.counts['/wm_gate/state']
+            desk.states.publish(GateState(state=state))
+            desk.wait(lambda: desk.node._topics.counts['/wm_gate/state'] > before)  # noqa: B023
+
+    send(GateState.HOLD)  # it held already when evidence began to listen
+    desk.harness.spin_for(0.5)
+    assert list(desk.directory.iterdir()) == []
+    send(GateState.RUNNING, GateState.HOLD)
     (path,) = desk.files(1)
     assert path.name.endswith('_hold.mcap')
-    desk.harness.spin_for(0.4)
+    send(GateState.HOLD)
+    desk.harness.spin_for(0.5)
     desk.files(1)
 
 

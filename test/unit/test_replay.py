@@ -149,6 +149,23 @@ def test_another_model_s_cameras_are_refused(scene, tmp_path):
     assert "is of cameras ['wrist'], the model needs ['front']" in compare(scene, path).note
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_several_cameras_replay_to_the_bit(tmp_path):
+    pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+    from tiny_checkpoint import write_tiny_checkpoint
+    write_tiny_checkpoint(tmp_path / 'model', extra_cameras=('wrist',))
+    judge = Judge.load(tmp_path / 'model')
+    two = Scene(judge)
+    path = two.write(tmp_path / 'a.mcap')
+    assert compare(two, path).is_equal
+    # A wrong picture of the second camera is as wrong as one of the first.
+    newest = max(two.others['wrist'])
+    two.others['wrist'][newest] = 255 - two.others['wrist'][newest]
+    assert not compare(two, two.write(tmp_path / 'b.mcap')).is_equal
+    judge.close()
+
+
 def test_the_verb_tells_equal_from_different_by_its_exit_code(scene, tmp_path, capsys):
     good = scene.write(tmp_path / 'good.mcap')
     result = tmp_path / 'out.json'

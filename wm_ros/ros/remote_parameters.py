@@ -3,15 +3,20 @@
 """
 Ask another node for its parameters without ever waiting for it.
 
-The main rule: an answer that does not come is simply not there; nothing here blocks.
+The main rule: an answer that does not come is simply not there; nothing here blocks. rclpy
+answers with nothing at all when one of the names has no value, so it is asked first which have.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from rcl_interfaces.srv import GetParameters
+from rcl_interfaces.srv import GetParameters, GetParameterTypes, ListParameters
 from rclpy.node import Node
-from rclpy.parameter import parameter_value_to_python
+from rclpy.parameter import Parameter, parameter_value_to_python
+
+# A node that has not answered for so long will not: it was restarted.
+_PATIENCE_S = 5.0
 
 
 class RemoteParameters:
@@ -24,29 +29,67 @@ class RemoteParameters:
     """
 
     def __init__(self, node: Node, name: str, names: Sequence[str]) -> None:
-        self._names = list(names)
-        self._client = node.create_client(GetParameters, f'{name}/get_parameters')
-        self._future: Any = None
+        self._names = frozenset(names)
+        self._list, self._types, self._get = (
+            node.create_client(kind, f'{name}/{service}') for kind, service in (
+                (ListParameters, 'list_parameters'), (GetParameterTypes, 'get_parameter_types'),
+                (GetParameters, 'get_parameters')))
+        self._pending: tuple[Any, Any] | None = None
+        self._asked_s = 0.0
+        self._with_value: list[str] = []
         self.values: dict[str, Any] = {}
 
     def ask(self) -> None:
-        """Send the question, if there is somebody to ask; the answer replaces ``values``."""
-        if not self._client.service_is_ready():
-            return
-        if self._future is not None and not self._future.done():
-            self._client.remove_pending_request(self._future)
-        self._future = self._client.call_async(GetParameters.Request(names=self._names))
-        self._future.add_done_callback(self._take)
+        """
+        Send the question, if there is somebody to ask; the answer replaces ``values``.
 
-    def _take(self, future: Any) -> None:
-        answer = future.result() if not future.cancelled() else None
-        if answer is None or len(answer.values) != len(self._names):
+        While one is on its way there is no second: a node that is busy would never be heard.
+        """
+        if self._pending is not None:
+            if time.monotonic() - self._asked_s < _PATIENCE_S:
+                return
+            client, future = self._pending
+            client.remove_pending_request(future)
+        if self._with_value:
+            self._send(self._get, GetParameters.Request(names=self._with_value), self._take)
+        else:
+            self._send(self._list, ListParameters.Request(), self._take_names)
+
+    def _send(self, client: Any, request: Any, take: Callable[[Any], None]) -> None:
+        self._pending = None
+        if not client.service_is_ready():
             return
-        found = {name: parameter_value_to_python(value)
-                 for name, value in zip(self._names, answer.values, strict=True)}
-        self.values = {name: _plain(value) for name, value in found.items() if value is not None}
+        future = client.call_async(request)
+        self._pending, self._asked_s = (client, future), time.monotonic()
+        future.add_done_callback(lambda done: self._receive(done, take))
+
+    def _receive(self, future: Any, take: Callable[[Any], None]) -> None:
+        if self._pending is None or self._pending[1] is not future:
+            return
+        self._pending = None
+        answer = None if future.cancelled() or future.exception() else future.result()
+        if answer is not None:
+            take(answer)
+
+    def _take_names(self, answer: Any) -> None:
+        names = sorted(self._names.intersection(answer.result.names))
+        self._send(self._types, GetParameterTypes.Request(names=names),
+                   lambda types: self._take_types(names, types))
+
+    def _take_types(self, names: list[str], answer: Any) -> None:
+        if len(answer.types) == len(names):
+            self._with_value = [name for name, kind in zip(names, answer.types, strict=True)
+                                if kind != Parameter.Type.NOT_SET.value]
+            self.ask()
+
+    def _take(self, answer: Any) -> None:
+        names, self._with_value = self._with_value, []
+        if len(answer.values) == len(names):
+            self._with_value = names
+            self.values = {name: _plain(parameter_value_to_python(value))
+                           for name, value in zip(names, answer.values, strict=True)}
 
 
 def _plain(value: Any) -> Any:
     """Give arrays as lists, so that the values can be written as JSON."""
-    return value if isinstance(value, (str, bool, int, float)) else list(value)
+    return value if value is None or isinstance(value, (str, bool, int, float)) else list(value)
