@@ -3,6 +3,8 @@
 """
 Start the gate and the predictor for a robot of your own, and bring both to active.
 
+With evidence_directory a third node keeps the last seconds before each veto.
+
 An argument that is left empty stays as the parameter files say; what is given wins over them.
 The predictor is started again when it dies, and the gate holds until it is back.
 """
@@ -26,7 +28,7 @@ from launch.substitutions import (
     PathJoinSubstitution,
     TextSubstitution,
 )
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
@@ -39,14 +41,15 @@ DDS_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 # the request to configure goes to them and is lost.
 RESPAWN_DELAY_S = 6.0
 
-# Launch argument: (node, parameter, type of the parameter).
+# Launch argument: its nodes, parameter, type of the parameter.
 OVERRIDES = {
-    'mode': ('wm_gate', 'mode', str),
-    'command_out_topic': ('wm_gate', 'command_out_topic', str),
-    'command_out_type': ('wm_gate', 'command_out_type', str),
-    'checkpoint_path': ('wm_predictor', 'checkpoint_path', str),
-    'camera_topic': ('wm_predictor', 'camera_topics', list[str]),
-    'camera_info_topic': ('wm_predictor', 'camera_info_topics', list[str]),
+    'mode': (('wm_gate',), 'mode', str),
+    'command_out_topic': (('wm_gate',), 'command_out_topic', str),
+    'command_out_type': (('wm_gate',), 'command_out_type', str),
+    'checkpoint_path': (('wm_predictor',), 'checkpoint_path', str),
+    'camera_topic': (('wm_predictor', 'wm_evidence'), 'camera_topics', list[str]),
+    'camera_info_topic': (('wm_predictor',), 'camera_info_topics', list[str]),
+    'evidence_directory': (('wm_evidence',), 'directory', str),
 }
 
 
@@ -54,9 +57,9 @@ def given_parameters(context: LaunchContext, node: str) -> dict[str, ParameterVa
     """Collect the parameters of one node that arguments set."""
     given = {'use_sim_time': ParameterValue(
         LaunchConfiguration('use_sim_time'), value_type=bool)}
-    for argument, (owner, parameter, value_type) in OVERRIDES.items():
+    for argument, (owners, parameter, value_type) in OVERRIDES.items():
         text = LaunchConfiguration(argument).perform(context)
-        if owner == node and text:
+        if node in owners and text:
             # A list travels as YAML: launch would join a list of texts to one text.
             yaml = text if value_type is str else f"['{text}']"
             given[parameter] = ParameterValue(
@@ -64,9 +67,9 @@ def given_parameters(context: LaunchContext, node: str) -> dict[str, ParameterVa
     return given
 
 
-def lifecycle_node(context: LaunchContext, name: str, **options) -> LifecycleNode:
-    """Make one of the two nodes; its file, then the user's, then the arguments count."""
-    return LifecycleNode(
+def make_node(kind: type[Node], context: LaunchContext, name: str, **options) -> Node:
+    """Make one of the nodes; its file, then the user's, then the arguments count."""
+    return kind(
         package='wm_ros', executable=name, name=name, output='screen',
         namespace=LaunchConfiguration('namespace'),
         parameters=[
@@ -95,26 +98,29 @@ def bring_up(node: LifecycleNode) -> list[LaunchDescriptionEntity]:
 
 
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Describe both nodes; which arguments were given is known only now."""
+    """Describe the nodes; which arguments were given is known only now."""
     params_file = Path(LaunchConfiguration('params_file').perform(context))
     if not params_file.is_file():
         # launch would warn and start with the defaults, which are not what was asked for.
         raise RuntimeError(f'params_file is {str(params_file)!r}, which is no file; '
                            'give the path of a YAML file, or leave the argument out')
-    gate = lifecycle_node(context, 'wm_gate')
-    predictor = lifecycle_node(
-        context, 'wm_predictor', respawn=True, respawn_delay=RESPAWN_DELAY_S,
+    gate = make_node(LifecycleNode, context, 'wm_gate')
+    predictor = make_node(
+        LifecycleNode, context, 'wm_predictor', respawn=True, respawn_delay=RESPAWN_DELAY_S,
         respawn_max_retries=10)
-    return [*bring_up(predictor), *bring_up(gate)]
+    evidence = []
+    if LaunchConfiguration('evidence_directory').perform(context):
+        evidence = [make_node(Node, context, 'wm_evidence')]
+    return [*bring_up(predictor), *bring_up(gate), *evidence]
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the guard."""
     return LaunchDescription([
-        DeclareLaunchArgument('namespace', default_value='', description='of both nodes'),
+        DeclareLaunchArgument('namespace', default_value='', description='of all nodes'),
         DeclareLaunchArgument(
             'params_file', default_value=PathJoinSubstitution([CONFIG, 'wm_gate.yaml']),
-            description='your parameters of both nodes, read after those in config/'),
+            description='your parameters of the nodes, read after those in config/'),
         DeclareLaunchArgument(
             'mode', default_value='', description='shadow or enforce'),
         DeclareLaunchArgument(
@@ -127,6 +133,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument('camera_topic', default_value='', description='sensor_msgs/Image'),
         DeclareLaunchArgument(
             'camera_info_topic', default_value='', description='sensor_msgs/CameraInfo'),
+        DeclareLaunchArgument(
+            'evidence_directory', default_value='',
+            description='where wm_evidence keeps a file for each veto; empty: it is not started'),
         DeclareLaunchArgument('use_sim_time', default_value='false'),
         DeclareLaunchArgument('log_level', default_value='info'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(

@@ -18,16 +18,19 @@ from wm_ros.verbs import (
     collect,
     dataset,
     demo,
+    doctor,
     evaluate,
     export_dataset,
     import_data,
     record,
+    replay,
     rollout,
+    score,
     train,
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            rollout, build_engine, benchmark, demo)
+            rollout, replay, score, doctor, build_engine, benchmark, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 _DATA = "pip install 'wm_ros[data]'"
 _EXTRAS = {'import': _DATA, 'export-dataset': _DATA, 'dataset': _DATA,
+           'replay': _DATA, 'score': _DATA,
            'train': "pip install 'wm_ros[train]'", 'export': "pip install 'wm_ros[train]'",
            'collect': "pip install 'wm_ros[sim]'", 'evaluate': "pip install 'wm_ros[sim,train]'",
            'rollout': "pip install 'wm_ros[train]'",

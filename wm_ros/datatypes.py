@@ -173,6 +173,8 @@ class Verdict:
     :param speed_factor: for SLOW, the factor on speed in (0, 1]; else 1.
     :param first_unsafe_step: index of the first step over the threshold, -1 if none.
     :param model_id: which model judged.
+    :param context_stamps_ns: stamps of the frames that were used, oldest first.
+    :param joint_stamp_ns: stamp of the joint state that was used, 0 if none was.
     :param stage_ms: wall time of each stage, ms.
     :param message: the reason in words.
     """
@@ -191,6 +193,8 @@ class Verdict:
     speed_factor: float = 1.0
     first_unsafe_step: int = -1
     model_id: str = ''
+    context_stamps_ns: tuple[int, ...] = ()
+    joint_stamp_ns: int = 0
     stage_ms: tuple[float, ...] = field(default_factory=tuple)
     message: str = ''
     num_steps: int = 0

@@ -149,6 +149,22 @@ def test_predicted_pictures_carry_the_source_stamp(bench, judge, decision, value
     assert (prediction.camera_name, prediction.joint_names) == ('front', list(JOINTS))
 
 
+@pytest.mark.parametrize('decision', [Decision.OK, Decision.VETO, Decision.ABSTAIN])
+def test_who_asks_for_refused_commands_gets_their_futures_alone(bench, judge, decision):
+    refused = bench.harness.mailbox(
+        'wm_predictor/refused_prediction', Prediction, qos.REFUSED_PREDICTION)
+    bench.harness.wait_matched()
+    bench.feed()
+    judge.decision = decision
+    verdict = bench.ask()
+    if decision == Decision.OK:
+        refused.expect_none(duration_s=0.5)
+        assert 'frames' not in judge.events
+    else:
+        found = refused.expect()
+        assert (found.chunk_id, len(found.frames)) == (verdict.chunk_id, 5)
+
+
 def test_a_wrong_digest_is_invalid(bench, judge):
     bench.feed()
     message = bench.chunk()

@@ -113,7 +113,7 @@ def test_a_stricter_verdict_stays_and_says_both(bench, judge, decision, reasons)
 
 
 def test_diagnostics_show_statistic_threshold_and_promise(bench):
-    report = bench.reports.expect(lambda r: len(r.status) == 3).status[2]
+    report = bench.reports.expect(lambda r: len(r.status) == 5).status[2]
     values = {item.key: item.value for item in report.values}
     assert (report.name, report.level) == ('wm_predictor: drift', DiagnosticStatus.OK)
     # 3600 s / 0.15 s = 24 000 tests an hour, a tenth of an alarm an hour.
@@ -183,7 +183,7 @@ def test_without_a_monitor_the_model_works_and_diagnostics_say_so(make, judge, p
     reports = bench.harness.mailbox('/diagnostics', DiagnosticArray, qos.DIAGNOSTICS)
     bench.feed()
     assert bench.ask().decision == Verdict.OK
-    report = reports.expect(lambda r: len(r.status) == 3).status[2]
+    report = reports.expect(lambda r: len(r.status) == 5).status[2]
     assert report.level == DiagnosticStatus.WARN
     assert text in report.message
     assert bench.beats.expect().calibrated

@@ -30,7 +30,8 @@ from launch_ros.actions import LifecycleNode, Node  # noqa: E402
 LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / 'launch'
 GUARD_ARGUMENTS = {
     'namespace', 'params_file', 'mode', 'command_out_topic', 'command_out_type',
-    'checkpoint_path', 'camera_topic', 'camera_info_topic', 'use_sim_time', 'log_level'}
+    'checkpoint_path', 'camera_topic', 'camera_info_topic', 'use_sim_time', 'log_level',
+    'evidence_directory'}
 
 
 def load(name: str) -> LaunchDescription:
@@ -109,6 +110,17 @@ def test_arguments_reach_the_node_that_they_are_for():
     assert 'camera_topics' not in text
     _, text = parameters_of(predictor)
     assert 'mode:' not in text
+    assert 'camera_topics:\n    - /cam/image' in text
+
+
+def test_evidence_is_a_plain_node_that_is_started_when_it_has_a_directory():
+    nodes = {node.node_name: node for node in nodes_of(
+        'guard.launch.py', evidence_directory='/data/vetoes', camera_topic='/cam/image')}
+    assert set(nodes) == {'/wm_gate', '/wm_predictor', '/wm_evidence'}
+    assert not isinstance(nodes['/wm_evidence'], LifecycleNode)
+    files, text = parameters_of(nodes['/wm_evidence'])
+    assert files[0] == 'wm_evidence.yaml'
+    assert 'directory: /data/vetoes' in text
     assert 'camera_topics:\n    - /cam/image' in text
 
 

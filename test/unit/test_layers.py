@@ -27,8 +27,8 @@ HEAVY = frozenset({'torch', 'onnx', 'onnxruntime', 'tensorrt', 'mujoco'})
 ROS_PACKAGES = frozenset({
     'rclpy', 'launch', 'launch_ros', 'action_msgs', 'ament_index_python', 'builtin_interfaces',
     'control_msgs', 'cv_bridge', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs',
-    'rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_ros', 'trajectory_msgs',
-    'visualization_msgs',
+    'rcl_interfaces', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_ros',
+    'trajectory_msgs', 'visualization_msgs',
 })
 LICENCE = ('Copyright 2026 The wm_ros authors', 'SPDX-License-Identifier: Apache-2.0')
 

@@ -10,9 +10,10 @@ told in ``Bag.problems``.
 import re
 import struct
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,16 @@ class Bag:
     :param types: type of each topic.
     :param counts: number of messages of each topic, as far as it is known before reading.
     :param problems: what is damaged; complete when all messages were read.
+    :param definitions: what the bag itself says of its types, by name, as far as it does.
     """
 
     path: Path
     types: dict[str, str]
     counts: dict[str, int]
     problems: list[str] = field(default_factory=list)
+    definitions: dict[str, str] = field(default_factory=dict)
     _files: tuple[Path, ...] = ()
+    _store: Any = None
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
         """Yield the messages of some topics in the order of their recording."""
@@ -81,13 +85,20 @@ class Bag:
         :raises DatasetError: naming bag, topic and row, if the bytes are not of that type.
         """
         from rosbags.serde import SerdeError
-        if message.type not in typestore().fielddefs:
+        store = typestore() if message.type in typestore().fielddefs else self._own_types()
+        if message.type not in store.fielddefs:
             return None
         try:
-            return typestore().deserialize_cdr(message.data, message.type)
+            return store.deserialize_cdr(message.data, message.type)
         except (*_BROKEN_MESSAGE, SerdeError) as error:
             raise DatasetError(f'{self.path}: {message.topic} row {message.row} is not a whole '
                                f'{message.type} ({type(error).__name__}: {error})') from error
+
+    def _own_types(self) -> Any:
+        """Return the types that only the bag defines: a message may since have got new fields."""
+        if self._store is None:
+            self._store = _defined_types(self.definitions, self.problems)
+        return self._store
 
     def _raw(self, topics: Collection[str]) -> Iterator[Raw]:
         if not self._files:
@@ -116,6 +127,20 @@ def open_bag(path: Path) -> Bag:
     return bag
 
 
+def open_in_file_order(path: Path) -> Bag:
+    """
+    Open an .mcap or .db3 file to read it from front to end, around what is damaged.
+
+    :raises DatasetError: if there is no such file or nothing of it can be read.
+    """
+    if not path.is_file():
+        raise DatasetError(f'{path}: no such file')
+    bag = _open_damaged(path, (path,), '')
+    if not bag.types:
+        raise DatasetError('; '.join(bag.problems) or f'{path}: no message in it')
+    return bag
+
+
 def storage_files(path: Path) -> tuple[Path, ...]:
     """Return the storage files of a bag in the order of their numbers."""
     found = [path] if path.is_file() else [*path.glob('*.mcap'), *path.glob('*.db3')]
@@ -127,9 +152,28 @@ def storage_files(path: Path) -> tuple[Path, ...]:
 @lru_cache(maxsize=1)
 def typestore() -> Any:
     """Return the message types of Jazzy and this package's Contacts."""
-    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-    store = get_typestore(Stores.ROS2_JAZZY)
+    from rosbags.typesys import get_types_from_msg
+    store = _jazzy_types()
     store.register(get_types_from_msg(CONTACTS_DEFINITION, CONTACTS_TYPE))
+    return store
+
+
+def _jazzy_types() -> Any:
+    from rosbags.typesys import Stores, get_typestore
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
+def _defined_types(definitions: Mapping[str, str], problems: list[str]) -> Any:
+    """Return Jazzy's types and those of some definitions; one that cannot be read is told."""
+    from rosbags.typesys import TypesysError, get_types_from_msg
+    store = _jazzy_types()
+    for name, text in definitions.items():
+        try:
+            found = get_types_from_msg(text, name)
+            store.register({key: value for key, value in found.items()
+                            if key not in store.fielddefs})
+        except (*_BROKEN_MESSAGE, TypesysError) as error:
+            problems.append(f'the definition of {name} cannot be read ({error})')
     return store
 
 
@@ -139,8 +183,21 @@ def _reader_errors() -> tuple[type[Exception], ...]:
         from apsw import Error as SqliteError
     except ImportError:  # before 0.11 rosbags used the standard library's
         from sqlite3 import Error as SqliteError  # type: ignore[assignment]
-    return (ReaderError, SqliteError, struct.error, OSError, EOFError, ValueError, KeyError,
-            IndexError, TypeError, AssertionError)
+    # RuntimeError and MemoryError: lz4, and a size that is damaged.
+    return (ReaderError, SqliteError, *_zstd_errors(), struct.error, OSError, EOFError, ValueError,
+            KeyError, IndexError, TypeError, AssertionError, RuntimeError, MemoryError,
+            OverflowError)
+
+
+def _zstd_errors() -> tuple[type[Exception], ...]:
+    """Return the error of the library that rosbags decompresses with; that differs by version."""
+    found = []
+    for name in ('compression.zstd', 'backports.zstd', 'zstandard'):
+        try:
+            found.append(import_module(name).ZstdError)
+        except (ImportError, AttributeError):
+            continue
+    return tuple(found)
 
 
 def _open_whole(path: Path) -> Bag:
@@ -154,9 +211,16 @@ def _open_whole(path: Path) -> Bag:
                 # rosbags reads such a file only if its messages happen to be in order of time.
                 raise DatasetError(f'{path}: has no index')
             return Bag(path, {name: item.msgtype or '' for name, item in topics.items()},
-                       {name: item.msgcount for name, item in topics.items()})
+                       {name: item.msgcount for name, item in topics.items()},
+                       definitions=_read_definitions(reader))
     except _reader_errors() as error:
         raise DatasetError(f'{path}: {error}') from error
+
+
+def _read_definitions(reader: Any) -> dict[str, str]:
+    """Return the definitions that a bag carries: none, from some recorders."""
+    return {item.msgtype: item.msgdef.data for item in reader.connections
+            if item.msgdef.data and item.msgdef.format.name == 'MSG'}
 
 
 def _read_whole(path: Path, topics: Collection[str]) -> Iterator[Raw]:
@@ -188,7 +252,7 @@ def _open_damaged(path: Path, files: tuple[Path, ...], reason: str) -> Bag:
     broken = False
     for file in files:
         try:
-            for topic, kind, _, _ in salvage(file):
+            for topic, kind, _, _ in salvage(file, bag.definitions):
                 types[topic] = kind
                 counts[topic] += 1
         except DatasetError as error:

@@ -4,13 +4,14 @@
 Read what can be read of a bag's storage file that was cut short or never finished.
 
 ``rosbags`` needs a whole file. These readers go through it from its beginning, in the order in
-which it was written, and stop where the damage begins.
+which it was written, leave damaged chunks out and stop where nothing more can be told apart.
 """
 
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from wm_ros.errors import DatasetError
 
@@ -18,40 +19,79 @@ from wm_ros.errors import DatasetError
 Raw = tuple[str, str, int, bytes]
 
 
-def salvage(path: Path) -> Iterator[Raw]:
+def salvage(path: Path, definitions: dict[str, str] | None = None) -> Iterator[Raw]:
     """
     Yield the messages of a storage file up to its damage.
 
     :param path: an .mcap or .db3 file.
-    :raises DatasetError: where the damage begins, naming file and message; not for a whole file.
+    :param definitions: is given the text of each type that an .mcap file defines.
+    :raises DatasetError: after the last one that can be read, naming the damage; not for a whole
+        file.
     """
-    read = {'.mcap': _salvage_mcap, '.db3': _salvage_sqlite3}.get(path.suffix)
-    if read is None:
-        raise DatasetError(f'{path}: not an .mcap or .db3 file')
-    return read(path)
+    if path.suffix == '.mcap':
+        return _salvage_mcap(path, {} if definitions is None else definitions)
+    if path.suffix == '.db3':
+        return _salvage_sqlite3(path)
+    raise DatasetError(f'{path}: not an .mcap or .db3 file')
 
 
-def _salvage_mcap(path: Path) -> Iterator[Raw]:
-    from mcap.exceptions import McapError
-    from mcap.records import Channel, Message, Schema
+def _salvage_mcap(path: Path, definitions: dict[str, str]) -> Iterator[Raw]:
+    from mcap.records import Chunk
     from mcap.stream_reader import StreamReader
-    from zstandard import ZstdError
     schemas: dict[int, str] = {}
     channels: dict[int, tuple[str, str]] = {}
-    count = 0
+    count = num_chunks = 0
+    lost: list[Exception] = []
+    errors = _mcap_errors()
     try:
         with path.open('rb') as handle:
-            for record in StreamReader(handle).records:
-                if isinstance(record, Schema):
-                    schemas[record.id] = record.name
-                elif isinstance(record, Channel):
-                    channels[record.id] = record.topic, schemas.get(record.schema_id, '')
-                elif isinstance(record, Message):
-                    yield *channels[record.channel_id], record.log_time, record.data
+            for item in StreamReader(handle, emit_chunks=True).records:
+                num_chunks += isinstance(item, Chunk)
+                for raw in _messages(_parts(item, errors, lost), schemas, channels,
+                                     definitions):
+                    yield raw
                     count += 1
-    except (McapError, ZstdError, struct.error, OSError, EOFError, KeyError, ValueError,
-            RuntimeError) as error:
+    except errors as error:
         raise _damage(path, count, error) from error
+    if lost:
+        raise DatasetError(f'{path}: {len(lost)} of {num_chunks} chunks are damaged '
+                           f'({_words(lost[0])}); the others are kept')
+
+
+def _messages(records: Iterable[Any], schemas: dict[int, str],
+              channels: dict[int, tuple[str, str]], definitions: dict[str, str]) -> Iterator[Raw]:
+    """Yield the messages among records; those of a channel that a damaged chunk held are lost."""
+    from mcap.records import Channel, Message, Schema
+    for record in records:
+        if isinstance(record, Schema):
+            schemas[record.id] = record.name
+            if record.encoding == 'ros2msg':
+                definitions[record.name] = record.data.decode('utf-8')
+        elif isinstance(record, Channel):
+            channels[record.id] = record.topic, schemas.get(record.schema_id, '')
+        elif isinstance(record, Message) and record.channel_id in channels:
+            yield *channels[record.channel_id], record.log_time, record.data
+
+
+def _parts(item: Any, errors: tuple[type[Exception], ...], lost: list[Exception]) -> Iterable[Any]:
+    """Return the records of a chunk, none if it is damaged; any other record as it is."""
+    from mcap.records import Chunk
+    from mcap.stream_reader import breakup_chunk
+    if not isinstance(item, Chunk):
+        return (item,)
+    try:
+        return breakup_chunk(item, validate_crc=True)
+    except errors as error:
+        lost.append(error)
+        return ()
+
+
+def _mcap_errors() -> tuple[type[Exception], ...]:
+    from mcap.exceptions import McapError
+    from zstandard import ZstdError
+    # RuntimeError is lz4's; the last two come of sizes that are damaged.
+    return (McapError, ZstdError, struct.error, OSError, EOFError, KeyError, ValueError,
+            RuntimeError, MemoryError, OverflowError)
 
 
 def _salvage_sqlite3(path: Path) -> Iterator[Raw]:
@@ -75,7 +115,10 @@ def _salvage_sqlite3(path: Path) -> Iterator[Raw]:
 
 
 def _damage(path: Path, count: int, error: Exception) -> DatasetError:
-    text = str(error) if str(error) not in ('', 'None') else type(error).__name__
     return DatasetError(
-        f'{path}: damaged after message {count - 1} ({text}); what came before it is kept'
-        if count else f'{path}: damaged before any message ({text})')
+        f'{path}: damaged after message {count - 1} ({_words(error)}); what came before it is kept'
+        if count else f'{path}: damaged before any message ({_words(error)})')
+
+
+def _words(error: Exception) -> str:
+    return str(error) if str(error) not in ('', 'None') else type(error).__name__

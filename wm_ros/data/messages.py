@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wm_ros.datatypes import Trajectory
+from wm_ros.datatypes import ActionChunk, CommandInterface, JointSample, Trajectory
 
 NS_PER_S = 1_000_000_000
 
@@ -46,6 +46,29 @@ def message_to_trajectory(message: Any) -> Trajectory:
         positions=np.array([point.positions for point in points], dtype=np.float64),
         velocities=np.array([point.velocities for point in points], dtype=np.float64)
         if has_velocities else None)
+
+
+def message_to_chunk(message: Any) -> ActionChunk:
+    """
+    Read a chunk.
+
+    :param message: a wm_ros/ActionChunk as the gate sent it.
+    :returns: the chunk with the digest that the message claims.
+    :raises ValueError: if the trajectory, the start or the interface cannot be read.
+    """
+    start = message.start_state
+    if len(start.position) != len(start.name):
+        raise ValueError(f'start_state has {len(start.name)} names and '
+                         f'{len(start.position)} positions')
+    velocities = start.velocity if len(start.velocity) else np.zeros(len(start.name))
+    return ActionChunk(
+        chunk_id=int(message.chunk_id), digest=bytes(message.digest), source=message.source,
+        interface=CommandInterface(message.command_interface),
+        trajectory=message_to_trajectory(message.trajectory),
+        start=JointSample(names=tuple(start.name), stamp_ns=stamp_to_ns(start.header.stamp),
+                          positions=np.array(start.position, dtype=np.float64),
+                          velocities=np.array(velocities, dtype=np.float64)),
+        stamp_ns=stamp_to_ns(message.header.stamp), decide_by_ns=stamp_to_ns(message.decide_by))
 
 
 def array_to_trajectory(message: Any, joint_names: tuple[str, ...]) -> Trajectory:

@@ -8,6 +8,7 @@ before anything else looks at the bytes.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,3 +175,44 @@ def picture_to_rgb(message: Any) -> NDArray[np.uint8]:
         return decode_picture(bytes(message.data), message.format)
     check_is_picture(message.encoding)
     return array_to_rgb(raw_to_array(unpadded(message)), message.encoding)
+
+
+def picture_to_small_rgb(message: Any, height: int, width: int, *,
+                         to_array: Callable[[Any], NDArray[Any]] | None = None
+                         ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """
+    Give a camera image as RGB in another size, without work on pixels that are averaged away.
+
+    :param message: a sensor_msgs/Image or CompressedImage (JPEG or PNG).
+    :param height: wanted, px.
+    :param width: wanted, px.
+    :param to_array: gives the pixels of a raw image as they are encoded; numpy's by default.
+    :returns: uint8 (height, width, 3), always a new array, and the height and width of the
+        camera's picture, px.
+    :raises ObservationError: naming the value that is wrong.
+    """
+    if hasattr(message, 'format'):
+        data = bytes(message.data)
+        rgb = decode_picture(data, message.format, at_least=(height, width))
+        return resize(rgb, height, width), check_picture(data)
+    size = message.height, message.width
+    check_is_picture(message.encoding)
+    pixels = to_array(message) if to_array is not None else raw_to_array(unpadded(message))
+    if message.encoding in ('bgr8', 'bgra8', 'rgba8', 'mono8'):
+        # Averages of each channel by itself: the order of the two steps does not matter.
+        return array_to_rgb(resize(pixels, height, width), message.encoding), size
+    return resize(array_to_rgb(pixels, message.encoding), height, width), size
+
+
+def resize(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """
+    Scale a picture by averaging areas, as the training data was scaled.
+
+    :param rgb: uint8 (h, w, C) or (h, w).
+    :param height: new height, px.
+    :param width: new width, px.
+    :returns: uint8 (height, width, C) or (height, width), always a new array.
+    """
+    if rgb.shape[:2] == (height, width):
+        return rgb.copy()
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -64,7 +64,8 @@ class VerdictWriter:
             horizon_s=len(output.risk) * self.step_s - lead_s, num_steps=len(output.risk),
             risk=risk, risk_threshold=threshold, uncertainty=uncertainty,
             first_unsafe_step=int(over[0]) if len(over) else -1, model_id=self.model_id,
-            stage_ms=stage_ms, message=message)
+            context_stamps_ns=observation.image_stamps_ns,
+            joint_stamp_ns=observation.joints.stamp_ns, stage_ms=stage_ms, message=message)
 
     def invalid(self, chunk: ActionChunk, observation: Observation, reason: Reason, *,
                 stamp_ns: int, text: str) -> Verdict:

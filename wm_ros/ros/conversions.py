@@ -20,16 +20,17 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from wm_ros.data.picture_headers import check_picture
 from wm_ros.data.pictures import (
     YUV,
     RawImage,
     array_to_rgb,
     check_is_picture,
     decode_picture,
+    picture_to_small_rgb,
     raw_to_array,
     unpadded,
 )
+from wm_ros.data.pictures import resize as resize
 from wm_ros.errors import ObservationError
 
 
@@ -115,31 +116,7 @@ def image_to_small_rgb(message: Image | CompressedImage, height: int, width: int
         camera's picture, px.
     :raises ObservationError: naming the value that is wrong.
     """
-    if hasattr(message, 'format'):
-        data = bytes(message.data)
-        rgb = decode_picture(data, message.format, at_least=(height, width))
-        return resize(rgb, height, width), check_picture(data)
-    size = message.height, message.width
-    check_is_picture(message.encoding)
-    pixels = image_to_array(message)
-    if message.encoding in ('bgr8', 'bgra8', 'rgba8', 'mono8'):
-        # Averages of each channel by itself: the order of the two steps does not matter.
-        return array_to_rgb(resize(pixels, height, width), message.encoding), size
-    return resize(array_to_rgb(pixels, message.encoding), height, width), size
-
-
-def resize(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """
-    Scale a picture by averaging areas, as the training data was scaled.
-
-    :param rgb: uint8 (h, w, C) or (h, w).
-    :param height: new height, px.
-    :param width: new width, px.
-    :returns: uint8 (height, width, C) or (height, width), always a new array.
-    """
-    if rgb.shape[:2] == (height, width):
-        return rgb.copy()
-    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    return picture_to_small_rgb(message, height, width, to_array=image_to_array)
 
 
 def array_to_image(rgb: NDArray[np.uint8], *, stamp: Time, frame_id: str) -> Image:

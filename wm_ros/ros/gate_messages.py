@@ -106,6 +106,8 @@ def message_to_verdict(message: VerdictMessage) -> Verdict:
         first_unsafe_step=message.first_unsafe_step, model_id=message.model_id,
         stage_ms=tuple(message.stage_ms), num_steps=message.num_steps,
         num_futures=message.num_futures, sampler_steps=message.sampler_steps,
+        context_stamps_ns=tuple(map(time_to_ns, message.context_stamps)),
+        joint_stamp_ns=time_to_ns(message.joint_stamp),
         message=message.message if is_known else f'unknown decision {message.decision}')
 
 
@@ -119,7 +121,9 @@ def verdict_to_message(verdict: Verdict) -> VerdictMessage:
         speed_factor=verdict.speed_factor, first_unsafe_step=verdict.first_unsafe_step,
         model_id=verdict.model_id, stage_ms=list(verdict.stage_ms), message=verdict.message,
         num_steps=verdict.num_steps, num_futures=verdict.num_futures,
-        sampler_steps=verdict.sampler_steps)
+        sampler_steps=verdict.sampler_steps,
+        context_stamps=[ns_to_time(stamp_ns) for stamp_ns in verdict.context_stamps_ns],
+        joint_stamp=ns_to_time(verdict.joint_stamp_ns))
     message.header.stamp = ns_to_time(verdict.stamp_ns)
     message.digest = np.frombuffer(verdict.digest, np.uint8)
     return message

@@ -97,7 +97,7 @@ class GateNode(GuardedLifecycleNode):
             config, first_chunk_id=time.time_ns() // 1_000_000, uses_sim_time=uses_sim_time,
             urdf=read_urdf(config), spaces=read_action_spaces(config.action_space_file))
         self._outputs = GateOutputs(self, config)
-        self._build_subscriptions(self._gate)
+        self._build_subscriptions(self._gate, self._outputs)
         self._build_services(self._gate)
         self._checks = TrajectoryChecks(self, self._gate, self._guarded, self._steady)
         if config.follow_joint_trajectory_action:
@@ -146,7 +146,7 @@ class GateNode(GuardedLifecycleNode):
         except Exception as second:  # noqa: B902  named guard: callback, last resort
             self.report_error('hold after an exception', second)
 
-    def _build_subscriptions(self, gate: Gate) -> None:
+    def _build_subscriptions(self, gate: Gate, outputs: GateOutputs) -> None:
         """Subscribe; inputs come before commands, because the executor serves in this order."""
         events = SubscriptionEventCallbacks(
             deadline=self._guarded(self._on_heartbeat_deadline),
@@ -172,7 +172,7 @@ class GateNode(GuardedLifecycleNode):
         ):
             extra = {'event_callbacks': events} if kind is PredictorStatus else {}
             subscription = self.create_subscription(
-                kind, topic, self._guarded(handle), profile, **extra)
+                kind, topic, self._guarded(outputs.counted(topic, handle)), profile, **extra)
             self._entities.append((self.destroy_subscription, subscription))
 
     def _build_services(self, gate: Gate) -> None:

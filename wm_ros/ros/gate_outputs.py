@@ -17,6 +17,8 @@ from wm_ros.gate.values import GateStatus, State
 from wm_ros.msg import ActionChunk, GateState
 from wm_ros.ros import diagnostics, qos
 from wm_ros.ros import gate_messages as convert
+from wm_ros.ros.qos import HEARTBEAT_PERIOD_S
+from wm_ros.ros.topic_rate import TopicRate
 
 _LOG_PERIOD_S = 1.0
 _LEVELS = {
@@ -51,6 +53,7 @@ class GateOutputs:
         self._diagnostics = node.create_publisher(
             DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
         self._last_veto: bool | None = None
+        self.rates: dict[str, TopicRate] = {}
 
     def close(self) -> None:
         """Destroy every publisher."""
@@ -58,6 +61,13 @@ class GateOutputs:
             self._node.destroy_lifecycle_publisher(publisher)
         for publisher in (self._state, self._veto, self._markers, self._diagnostics):
             self._node.destroy_publisher(publisher)
+
+    def counted(self, topic: str, handle: Callable) -> Callable:
+        """Return a callback that counts a topic for diagnostics and then calls ``handle``."""
+        expected_hz = 1 / HEARTBEAT_PERIOD_S if topic.endswith('/heartbeat') else 0.0
+        full = self._node.resolve_topic_name(topic)
+        rate = self.rates[full] = TopicRate(full, expected_hz=expected_hz)
+        return rate.counted(handle, lambda: self._node.get_clock().now().nanoseconds)
 
     def carry_out(self, effects: Sequence[Effect], read_status: Callable[[], GateStatus]) -> None:
         """
@@ -112,7 +122,9 @@ class GateOutputs:
         self._diagnostics.publish(diagnostics.array(
             self._node.get_clock().now().to_msg(),
             diagnostics.status(name, level, message, hardware_id=self._command.topic_name,
-                               values=values)))
+                               values=values),
+            *(rate.status(self._node.get_name()) for rate in self.rates.values()
+              if rate.count or rate.expected_hz)))
 
     def _carry_out_one(self, effect: Effect, read_status: Callable[[], GateStatus]) -> None:
         if isinstance(effect, Forward) and effect.piece is None:

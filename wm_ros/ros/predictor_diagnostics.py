@@ -19,12 +19,14 @@ class PredictorDiagnostics:
     Turn the worker's figures into a report.
 
     :param name: the node's name.
-    :param camera_topics: of each camera, for people.
+    :param camera_topics: full name of each camera's.
+    :param joint_topic: full name of that of the joint states.
     :param min_rate_hz: below this rate of frames the history has gaps, Hz.
     """
 
-    def __init__(self, name: str, *, camera_topics: Sequence[str], min_rate_hz: float) -> None:
-        self._name = name
+    def __init__(self, name: str, *, camera_topics: Sequence[str], min_rate_hz: float,
+                 joint_topic: str = '/joint_states') -> None:
+        self._name, self._joint_topic = name, joint_topic
         self._camera_topics = camera_topics
         self._min_rate_hz = min_rate_hz
         self._image_counts: tuple[int, ...] = (0,) * len(camera_topics)
@@ -37,10 +39,18 @@ class PredictorDiagnostics:
         :param worker: read only; its figures may be a turn old.
         :param stamp: ROS time of the report.
         :param is_active: the node's state.
-        :returns: one status each for the model, for what it sees and for whether that fits.
+        :returns: one status each for the model, for what it sees, for whether that fits and for
+            each topic that it sees by.
         """
         return diagnostics.array(stamp, self._model(worker, is_active), self._inputs(worker),
-                                 self._drift(worker))
+                                 self._drift(worker), *self._topics(worker))
+
+    def _topics(self, worker: PredictorWorker) -> list[DiagnosticStatus]:
+        intake = worker.intake
+        for rate, topic in zip(intake.rates, self._camera_topics, strict=True):
+            rate.topic, rate.expected_hz = topic, self._min_rate_hz
+        intake.joint_rate.topic = self._joint_topic
+        return [rate.status(self._name) for rate in (*intake.rates, intake.joint_rate)]
 
     def _model(self, worker: PredictorWorker, is_active: bool) -> DiagnosticStatus:
         judge = worker.judge

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 class DrawingOutputs(Protocol):
     """Where drawn frames go."""
 
-    def wants_prediction(self) -> bool: ...
+    def wants_prediction(self, *, is_refused: bool) -> bool: ...
 
     def wants_futures(self) -> bool: ...
 
@@ -34,11 +34,13 @@ class Drawing:
     :param judgement: the judge's answer, with a prediction.
     :param headers: for each camera the stamp of the source image and the camera's frame.
     :param outputs: asked what is wanted when a future begins, so that nothing is drawn for nobody.
+    :param is_refused: the command is not released; some want to see only such.
     """
 
-    def __init__(self, judgement: Any, headers: Any, outputs: DrawingOutputs) -> None:
+    def __init__(self, judgement: Any, headers: Any, outputs: DrawingOutputs, *,
+                 is_refused: bool = False) -> None:
         self._judgement, self._headers, self._outputs = judgement, headers, outputs
-        self._number = 0 if outputs.wants_prediction() else 1
+        self._number = 0 if outputs.wants_prediction(is_refused=is_refused) else 1
         self._future: Any = None
         self._frames: list[NDArray[np.uint8]] = []
         # Two looks at one command show the same futures.

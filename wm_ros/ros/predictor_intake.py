@@ -20,6 +20,7 @@ from wm_ros.errors import ObservationError
 from wm_ros.inference.history import ObservationHistory, UnusableObservation
 from wm_ros.ros import conversions
 from wm_ros.ros.predictor_messages import ns_to_stamp, stamp_to_ns
+from wm_ros.ros.topic_rate import TopicRate
 
 JOINTS = 'joint states'
 
@@ -61,11 +62,15 @@ class Intake:
         self._refusals = dict.fromkeys([*(camera.source for camera in self._cameras), JOINTS], '')
         self.num_refused_images = 0
         self.num_refused_joints = 0
+        # By receipt in this thread: what diagnostics tell of each camera and the joint states.
+        self.rates = [TopicRate(camera.source) for camera in self._cameras]
+        self.joint_rate = TopicRate(JOINTS)
 
     def take_image(self, message: Any, camera: int = 0) -> None:
         """Check, convert, shrink and store one picture of one of the model's cameras."""
         found = self._cameras[camera]
         found.num_images += 1
+        self.rates[camera].see(stamp_to_ns(message.header.stamp), self._now_ns())
         try:
             self._store(message, camera)
         except ObservationError as error:
@@ -78,6 +83,7 @@ class Intake:
 
     def take_joints(self, message: JointState) -> None:
         """Check and store one joint state."""
+        self.joint_rate.see(stamp_to_ns(message.header.stamp), self._now_ns())
         try:
             self._history.add_joints(message.name, message.position, message.velocity,
                                      stamp_to_ns(message.header.stamp), self._now_ns())

@@ -8,51 +8,21 @@ from dataclasses import replace
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, JointState
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 import wm_ros.msg as msg
 from wm_ros.data.messages import NS_PER_S
+from wm_ros.data.messages import message_to_chunk as message_to_chunk
 from wm_ros.data.messages import message_to_trajectory as message_to_trajectory
 from wm_ros.data.messages import stamp_to_ns as stamp_to_ns
-from wm_ros.datatypes import (
-    ActionChunk,
-    CommandInterface,
-    Decision,
-    JointSample,
-    Prediction,
-    Reason,
-    Verdict,
-)
+from wm_ros.datatypes import Decision, Prediction, Reason, Verdict
 
 
 def ns_to_stamp(value_ns: int) -> Time:
     """Give a message's stamp from ns; what the message cannot hold becomes 0."""
     sec, nanosec = divmod(int(value_ns), NS_PER_S)
     return Time(sec=sec, nanosec=nanosec) if 0 <= sec < 2**31 else Time()
-
-
-def message_to_chunk(message: msg.ActionChunk) -> ActionChunk:
-    """
-    Read a chunk.
-
-    :param message: as the gate sent it.
-    :returns: the chunk with the digest that the message claims.
-    :raises ValueError: if the trajectory, the start or the interface cannot be read.
-    """
-    start: JointState = message.start_state
-    if len(start.position) != len(start.name):
-        raise ValueError(f'start_state has {len(start.name)} names and '
-                         f'{len(start.position)} positions')
-    velocities = start.velocity if len(start.velocity) else np.zeros(len(start.name))
-    return ActionChunk(
-        chunk_id=message.chunk_id, digest=bytes(message.digest), source=message.source,
-        interface=CommandInterface(message.command_interface),
-        trajectory=message_to_trajectory(message.trajectory),
-        start=JointSample(names=tuple(start.name), stamp_ns=stamp_to_ns(start.header.stamp),
-                          positions=np.array(start.position, dtype=np.float64),
-                          velocities=np.array(velocities, dtype=np.float64)),
-        stamp_ns=stamp_to_ns(message.header.stamp), decide_by_ns=stamp_to_ns(message.decide_by))
 
 
 def refusal(message: msg.ActionChunk, *, digest: bytes, decision: Decision, reasons: Reason,
@@ -104,6 +74,8 @@ def verdict_to_message(verdict: Verdict) -> msg.Verdict:
         risk_threshold=float(verdict.risk_threshold), uncertainty=float(verdict.uncertainty),
         speed_factor=float(verdict.speed_factor), first_unsafe_step=int(verdict.first_unsafe_step),
         model_id=verdict.model_id, stage_ms=[float(value) for value in verdict.stage_ms],
+        context_stamps=[ns_to_stamp(value) for value in verdict.context_stamps_ns],
+        joint_stamp=ns_to_stamp(verdict.joint_stamp_ns),
         message=verdict.message, num_steps=verdict.num_steps, num_futures=verdict.num_futures,
         sampler_steps=verdict.sampler_steps)
 

@@ -94,6 +94,8 @@ class PredictorNode(GuardedLifecycleNode):
       stamped as the source image; that of each further camera is on ~/prediction/CAMERA_NAME
     * ~/futures (wm_ros/Prediction, depth 16): sampled futures of the main camera, one message for
       each, as many as the plan has, drawn only while somebody listens
+    * ~/refused_prediction (wm_ros/Prediction, depth 10): all cameras' futures of what was drawn;
+      who listens to this alone has only the futures of refused commands drawn
     * /diagnostics (diagnostic_msgs/DiagnosticArray, 1 Hz)
 
     **Services**
@@ -151,7 +153,8 @@ class PredictorNode(GuardedLifecycleNode):
         self._report = PredictorDiagnostics(
             self.get_name(), camera_topics=[made.topic_name for made in self._subscriptions_made[
                 :len(config.camera_names)]],
-            min_rate_hz=1.0 / judge.config.step_s)
+            min_rate_hz=1.0 / judge.config.step_s,
+            joint_topic=self.resolve_topic_name('joint_states'))
         self.get_logger().info(f'model {judge.model_id} runs on {judge.engine.name} '
                                f'({judge.engine.device})')
 

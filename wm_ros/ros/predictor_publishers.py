@@ -44,6 +44,8 @@ class PredictorPublishers:
             create(msg.Prediction, f'~/prediction/{name}' if place else '~/prediction',
                    qos.PREDICTION) for place, name in enumerate(camera_names)]
         self._futures = create(msg.Prediction, '~/futures', qos.FUTURES)
+        # Deep: all cameras of one command come at once.
+        self._refused = create(msg.Prediction, '~/refused_prediction', qos.REFUSED_PREDICTION)
         self._image = create(Image, '~/predicted/image_raw', qos.PREDICTED_IMAGE)
         self._compressed = create(CompressedImage, '~/predicted/image_raw/compressed',
                                   qos.PREDICTED_IMAGE)
@@ -53,7 +55,7 @@ class PredictorPublishers:
     def destroy(self) -> None:
         """Take all publishers off the graph."""
         for publisher in (self._verdict, self._heartbeat, *self._predictions, self._futures,
-                          self._image, self._compressed, self._info):
+                          self._refused, self._image, self._compressed, self._info):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish_verdict(self, message: msg.Verdict) -> None:
@@ -75,10 +77,15 @@ class PredictorPublishers:
             image_age=image_age_s, joint_age=joint_age_s, latency_p50_ms=float(p50),
             latency_p99_ms=float(p99), message=problem))
 
-    def wants_prediction(self) -> bool:
-        """Tell whether anybody looks at predicted frames; runs on the inference thread."""
+    def wants_prediction(self, *, is_refused: bool) -> bool:
+        """
+        Tell whether anybody looks at predicted frames; runs on the inference thread.
+
+        :param is_refused: the command is not released: who looks at such only looks now.
+        """
+        refused = (self._refused,) if is_refused else ()
         return any(publisher.get_subscription_count() > 0 for publisher in (
-            *self._predictions, self._image, self._compressed))
+            *self._predictions, self._image, self._compressed, *refused))
 
     def publish_prediction(self, judgement: Any, headers: Sequence[Header],
                            frames: NDArray[np.uint8]) -> None:
@@ -98,10 +105,12 @@ class PredictorPublishers:
         # The main camera last, so that its frames are at hand below.
         for place in reversed(range(len(views))):
             jpegs = self._jpegs(views[place], headers[place])
-            self._predictions[place].publish(prediction_to_message(
+            message = prediction_to_message(
                 judgement.prediction, header=headers[place], chunk_id=verdict.chunk_id,
                 camera_name=self._camera_names[place], frames=jpegs,
-                num_futures=verdict.num_futures))
+                num_futures=verdict.num_futures)
+            self._predictions[place].publish(message)
+            self._refused.publish(message)
         frames, header = views[0], headers[0]
         step = verdict.first_unsafe_step if verdict.first_unsafe_step >= 0 else len(frames) - 1
         self._image.publish(conversions.array_to_image(

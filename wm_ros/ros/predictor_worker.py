@@ -220,7 +220,9 @@ class PredictorWorker:
         self._answer(verdict)
         self.latencies_ms.append(1e3 * (time.monotonic() - mail.received_s))
         if judgement is not None and observation is not None:
-            drawing = Drawing(judgement, self.intake.headers(observation), self._outputs)
+            drawing = Drawing(
+                judgement, self.intake.headers(observation), self._outputs,
+                is_refused=verdict.decision not in (Decision.OK, Decision.SLOW))
             if not drawing.is_done and self._drawing is None:
                 self._drawing = drawing
             elif not drawing.is_done:

@@ -91,6 +91,7 @@ BYPASS = _profile()
 PREDICTION = _profile()
 # Several messages belong to one command.
 FUTURES = _profile(depth=16)
+REFUSED_PREDICTION = _profile(depth=10)
 PREDICTED_IMAGE = _profile()
 MARKERS = _profile()
 CONTACTS = _profile(depth=10)

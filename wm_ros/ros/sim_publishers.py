@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
+from wm_ros.data.messages import stamp_to_ns
 from wm_ros.msg import Contacts
 from wm_ros.ros import qos
 from wm_ros.ros.conversions import array_to_image, array_to_jpeg
 from wm_ros.ros.sim_physics import Sample
+from wm_ros.ros.topic_rate import TopicRate
 from wm_ros.simulation.scene import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, JOINT_NAMES
 
 
@@ -25,6 +27,7 @@ class ArmPublisher:
         self._node = node
         self._joints = node.create_publisher(JointState, 'joint_states', qos.JOINT_STATES_OUT)
         self._contacts = node.create_publisher(Contacts, '~/contacts', qos.CONTACTS)
+        self.rate = TopicRate(self._joints.topic_name)
 
     def publish(self, sample: Sample) -> None:
         """Publish one sample with the present time; runs in the physics thread."""
@@ -34,6 +37,7 @@ class ArmPublisher:
             velocity=sample.velocities.tolist(), effort=sample.efforts.tolist())
         joints.header.stamp = stamp
         self._joints.publish(joints)
+        self.rate.see(stamp_to_ns(stamp), self._node.get_clock().now().nanoseconds)
         contacts = Contacts(
             hazard=bool(sample.contacts), pairs=['|'.join(c.pair) for c in sample.contacts],
             forces=[c.force for c in sample.contacts])
@@ -54,6 +58,7 @@ class CameraPublisher:
 
     def __init__(self, node: Node, topic: str, *, frame_id: str, fovy_rad: float,
                  jpeg_quality: Callable[[], int]) -> None:
+        self._node = node
         self._frame_id = frame_id
         self._jpeg_quality = jpeg_quality
         self._info = camera_info(frame_id, fovy_rad)
@@ -61,6 +66,7 @@ class CameraPublisher:
         self._jpeg = node.create_publisher(
             CompressedImage, f'{topic}/image_raw/compressed', qos.CAMERA_OUT)
         self._infos = node.create_publisher(CameraInfo, f'{topic}/camera_info', qos.CAMERA_INFO)
+        self.rate = TopicRate(self._raw.topic_name)
 
     def is_wanted(self) -> bool:
         """Say whether anybody looks at the pictures or waits for the calibration."""
@@ -77,6 +83,7 @@ class CameraPublisher:
                 image, stamp=stamp, frame_id=self._frame_id, quality=self._jpeg_quality()))
         self._info.header.stamp = stamp
         self._infos.publish(self._info)
+        self.rate.see(stamp_ns, self._node.get_clock().now().nanoseconds)
 
 
 def camera_info(frame_id: str, fovy_rad: float) -> CameraInfo:

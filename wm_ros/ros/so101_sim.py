@@ -74,8 +74,9 @@ class So101SimNode(Node):
         super().__init__('so101_sim', **node_arguments)
         self._settings = ConfigParameters(self, So101SimConfig)
         config = self._settings.build()
-        self._physics = RealTimePhysics(
-            self._build_simulation(config.seed), ArmPublisher(self).publish)
+        arm = ArmPublisher(self)
+        self._rates = [arm.rate]
+        self._physics = RealTimePhysics(self._build_simulation(config.seed), arm.publish)
         self._cameras = self._build_cameras(config)
         self._build_commands()
         self.create_service(Trigger, '~/reset', self._on_reset)
@@ -120,6 +121,7 @@ class So101SimNode(Node):
                 fovy_rad=math.radians(float(model.camera(name).fovy[0])),
                 jpeg_quality=lambda: self._config.jpeg_quality)
             for name, (topic, frame_id) in named.items()}
+        self._rates += [item.rate for item in publishers.values()]
         return CameraThread(
             self._physics, {name: item.publish for name, item in publishers.items()},
             is_wanted=lambda name: publishers[name].is_wanted(),
@@ -196,4 +198,5 @@ class So101SimNode(Node):
                     'camera_rate_hz': self._cameras.measured_rate_hz,
                     'draw_ms': self._cameras.draw_ms})
         self._diagnostics.publish(
-            diagnostics.array(self.get_clock().now().to_msg(), status))
+            diagnostics.array(self.get_clock().now().to_msg(), status,
+                              *(rate.status(self.get_name()) for rate in self._rates)))

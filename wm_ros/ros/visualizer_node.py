@@ -8,24 +8,29 @@ can touch neither gate nor predictor. It costs them nothing while nobody watches
 """
 
 import sys
+import time
 from collections import deque
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from wm_ros.errors import ObservationError
 from wm_ros.msg import GateState, Prediction, Verdict
-from wm_ros.ros import conversions, qos
+from wm_ros.ros import conversions, diagnostics, qos
 from wm_ros.ros.contact_strip import draw_strip
 from wm_ros.ros.lifecycle import run
 from wm_ros.ros.parameters import ConfigParameters
 from wm_ros.ros.predictor_messages import stamp_to_ns
+from wm_ros.ros.topic_rate import TopicRate
 from wm_ros.ros.visualizer_config import VisualizerConfig
 
 _NUM_FRAMES = 12
+_DIAGNOSTICS_PERIOD_S = 1.0
 _STATES = {getattr(GateState, name): name for name in (
     'UNCONFIGURED', 'INACTIVE', 'WAITING', 'RUNNING', 'SLOW', 'HOLD', 'ESTOP', 'BYPASS')}
 _DECISIONS = {getattr(Verdict, name): name for name in (
@@ -43,7 +48,8 @@ class VisualizerNode(Node):
     * wm_predictor/verdict (wm_ros/Verdict, reliable, depth 1)
     * wm_gate/state (wm_ros/GateState, reliable, transient_local)
 
-    **Publishes** ~/image (sensor_msgs/Image, reliable, depth 1), stamped as the source image.
+    **Publishes** ~/image (sensor_msgs/Image, reliable, depth 1), stamped as the source image, and
+    /diagnostics (diagnostic_msgs/DiagnosticArray, 1 Hz).
 
     **Parameters**: see VisualizerConfig; all structural.
 
@@ -60,7 +66,14 @@ class VisualizerNode(Node):
         self._image = self.create_publisher(Image, '~/image', qos.PREDICTED_IMAGE)
         self.create_subscription(Verdict, 'wm_predictor/verdict', self._on_verdict, qos.VERDICT)
         self.create_subscription(GateState, 'wm_gate/state', self._on_state, qos.GATE_STATE_IN)
+        self._rate: TopicRate | None = None
+        self._num_drawn = self._num_failed = 0
+        self._draw_ms = 0.0
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
         self.create_timer(self._config.idle_period, self._follow_the_audience)
+        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._report,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _follow_the_audience(self) -> None:
         """Listen to pictures only while somebody watches: drawing them costs the predictor."""
@@ -68,15 +81,17 @@ class VisualizerNode(Node):
         if is_watched and not self._watched:
             is_raw = self._config.image_transport == 'raw'
             topic = self._config.camera_topic + ('' if is_raw else '/compressed')
+            self._rate = TopicRate(self.resolve_topic_name(topic))
             self._watched = [
-                self.create_subscription(Image if is_raw else CompressedImage, topic,
-                                         self._on_frame, qos.CAMERA_IN),
+                self.create_subscription(
+                    Image if is_raw else CompressedImage, topic,
+                    self._rate.counted(self._on_frame, self._now_ns), qos.CAMERA_IN),
                 self.create_subscription(Prediction, 'wm_predictor/prediction',
                                          self._on_prediction, qos.PREDICTION)]
         if not is_watched and self._watched:
             for subscription in self._watched:
                 self.destroy_subscription(subscription)
-            self._watched = []
+            self._watched, self._rate = [], None
             self._frames.clear()
 
     def _on_frame(self, message: Any) -> None:
@@ -89,14 +104,33 @@ class VisualizerNode(Node):
         self._state = message
 
     def _on_prediction(self, message: Prediction) -> None:
+        begin = time.monotonic()
         try:
             strip = self._draw(message)
         except (ObservationError, ValueError) as error:
+            self._num_failed += 1
             self.get_logger().warning(f'prediction {message.chunk_id} cannot be drawn: {error}',
                                       throttle_duration_sec=5.0)
             return
         self._image.publish(conversions.array_to_image(
             strip, stamp=message.header.stamp, frame_id=message.header.frame_id))
+        self._num_drawn += 1
+        self._draw_ms = 1e3 * (time.monotonic() - begin)
+
+    def _report(self) -> None:
+        is_watched = bool(self._watched)
+        statuses = [diagnostics.status(
+            f'{self.get_name()}: drawing', diagnostics.OK,
+            'ok' if is_watched else 'nobody watches ~/image', values={
+                'is_watched': is_watched, 'drawn': self._num_drawn, 'failed': self._num_failed,
+                'draw_ms': self._draw_ms})]
+        if self._rate is not None:
+            statuses.append(self._rate.status(self.get_name()))
+        self._diagnostics.publish(
+            diagnostics.array(self.get_clock().now().to_msg(), *statuses))
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
 
     def _draw(self, message: Prediction) -> NDArray[np.uint8]:
         title = f'gate {_STATES.get(self._state.state, self._state.state)}' + (

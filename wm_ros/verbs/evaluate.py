@@ -7,9 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Column, Table
-
 from wm_ros.verbs.collect import collect_split
 from wm_ros.verbs.shared import (
     SPLITS,
@@ -20,6 +17,7 @@ from wm_ros.verbs.shared import (
     console,
     natural,
     positive,
+    print_tables,
     progress_bar,
     stages,
 )
@@ -31,6 +29,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from wm_ros.inference.checkpoint import resolve_checkpoint, write_json
     from wm_ros.training.evaluation import EvaluationOptions
     from wm_ros.training.evaluation import evaluate as run
+    from wm_ros.training.tables import evaluation_tables
     checkpoint = resolve_checkpoint(arguments.checkpoint)
     check_writable(arguments.json)
     check_writable(arguments.report, '--report')
@@ -48,7 +47,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     split = read_episode(paths[0]).info.get('split', arguments.split)
     source = arguments.data or f'seed {arguments.seed}'
     title = f'{values["model_id"]} on the {split} split, {source}'
-    _print_tables(values, title)
+    print_tables(title, evaluation_tables(values, all_steps=False))
     if arguments.json:
         write_json(arguments.json, {'split': split, 'seed': arguments.seed, **values})
     if arguments.report:
@@ -101,19 +100,3 @@ def _extra_cameras(checkpoint: str) -> tuple[str, ...]:
 def episode_cache(split: str, seed: int, extra_cameras: tuple[str, ...] = ()) -> Path:
     base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
     return Path(base) / 'wm_ros' / 'episodes' / '-'.join([split, str(seed), *extra_cameras])
-
-
-def _print_tables(values: dict[str, Any], title: str) -> None:
-    from wm_ros.training.tables import evaluation_tables
-    console.print(title, style='bold')
-    for content in evaluation_tables(values, all_steps=False):
-        # Where the terminal is narrow the names wrap; a figure must never lose its end.
-        first, *others = content.columns
-        table = Table(Column(first, overflow='fold'),
-                      *(Column(name, no_wrap=True, justify='right') for name in others),
-                      title=content.title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False)
-        for row in content.rows:
-            table.add_row(*row)
-        console.print(table)
-        if content.note:
-            console.print(content.note)

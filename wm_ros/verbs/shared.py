@@ -4,10 +4,11 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,6 +18,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column, Table
+
+if TYPE_CHECKING:
+    from wm_ros.training.tables import TextTable
 
 console = Console()
 # Spelt out, as MuJoCo takes a second to load; a test compares them with the simulation's.
@@ -62,6 +67,21 @@ def progress_bar() -> Progress:
     return Progress(
         TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), console=console)
+
+
+def print_tables(title: str, tables: Iterable['TextTable']) -> None:
+    """Print tables; where the terminal is narrow names wrap, a figure never loses its end."""
+    console.print(title, style='bold', soft_wrap=True)
+    for content in tables:
+        first, *others = content.columns
+        table = Table(Column(first, overflow='fold'),
+                      *(Column(name, no_wrap=True, justify='right') for name in others),
+                      title=content.title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False)
+        for row in content.rows:
+            table.add_row(*row)
+        console.print(table)
+        if content.note:
+            console.print(content.note)
 
 
 def stages(progress: Progress) -> Callable[[str, int, int], None]:
