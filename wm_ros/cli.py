@@ -18,6 +18,7 @@ from wm_ros.verbs import (
     demo,
     evaluate,
     export_dataset,
+    faults,
     import_data,
     record,
     rollout,
@@ -25,7 +26,7 @@ from wm_ros.verbs import (
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            rollout, demo)
+            rollout, demo, faults)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

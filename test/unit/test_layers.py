@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'wm_ros'
 RANKS = {
     'datatypes': 0, 'errors': 0, 'config': 0,
     'world_model': 1, 'data': 1, 'calibration': 1, 'inference': 1, 'gate': 1, 'simulation': 1,
-    'training': 2, 'demo': 2,
+    'training': 2, 'demo': 2, 'faults': 2,
     'verbs': 3, 'cli': 3,
     'ros': 4,
 }
@@ -24,8 +24,8 @@ MIDDLE = frozenset(part for part, rank in RANKS.items() if rank == 1)
 HEAVY = frozenset({'torch', 'onnx', 'onnxruntime', 'tensorrt', 'mujoco'})
 ROS_PACKAGES = frozenset({
     'rclpy', 'launch', 'launch_ros', 'ament_index_python', 'builtin_interfaces', 'cv_bridge',
-    'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'sensor_msgs',
-    'std_msgs', 'std_srvs', 'tf2_ros', 'trajectory_msgs', 'visualization_msgs',
+    'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'rosgraph_msgs',
+    'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_ros', 'trajectory_msgs', 'visualization_msgs',
 })
 LICENCE = ('Copyright 2026 The wm_ros authors', 'SPDX-License-Identifier: Apache-2.0')
 

@@ -42,7 +42,7 @@ def run_demo(config: DemoConfig, console: Console | None = None) -> DemoResult:
     begin = time.monotonic()
     check_checkpoint(config.checkpoint)
     log_directory = config.output_directory / 'logs'
-    profile = _config_file('fastdds.xml')
+    profile = config_file('fastdds.xml')
     with tempfile.TemporaryDirectory() as scratch, reserved_domain_id() as domain_id, Processes(
             log_directory, ros_environment(domain_id, profile)) as processes:
         frames_path = Path(scratch) / 'veto.npz'
@@ -102,13 +102,13 @@ def gate_arguments(mode: str) -> list[str]:
 def _ros_arguments(file_name: str, **values: str | float | int) -> list[str]:
     arguments = ['--ros-args']
     if file_name:
-        arguments += ['--params-file', str(_config_file(file_name))]
+        arguments += ['--params-file', str(config_file(file_name))]
     for name, value in values.items():
         arguments += ['-p', f'{name}:={value}']
     return arguments
 
 
-def _config_file(name: str) -> Path:
+def config_file(name: str) -> Path:
     """Find a parameter file: in the source tree, or where the package is installed."""
     here = Path(__file__).resolve()
     for parent in here.parents:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
@@ -20,6 +20,7 @@ from wm_ros.ros.predictor_messages import message_to_trajectory
 
 # A listener must not lose what a depth of 1 would replace.
 _LISTEN = QoSProfile(depth=100)
+_LISTEN_LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Observer(Node):
@@ -53,7 +54,7 @@ class Observer(Node):
         self._listen(ActionChunk, 'wm_gate/action_chunk', self._on_chunk)
         self._listen(Verdict, 'wm_predictor/verdict', self._on_verdict)
         self._listen(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
-        self._listen(GateState, 'wm_gate/state', self._on_state, qos.GATE_STATE_IN)
+        self._listen(GateState, 'wm_gate/state', self._on_state, _LISTEN_LATCHED)
         if wants_frames:
             self._listen(Prediction, 'wm_predictor/prediction', self._on_prediction)
 
@@ -106,6 +107,8 @@ class Observer(Node):
             self.predictions.pop(next(iter(self.predictions)))
 
     def _on_joints(self, message: JointState, at_ns: int) -> None:
+        if len(message.position) != len(message.name):
+            raise ValueError(f'{len(message.position)} positions for {len(message.name)} joints')
         self.ledger.take_joints(
             tuple(message.name), np.array(message.position, np.float64), at_ns)
 

@@ -1,0 +1,287 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The graph around a fault: a robot, a policy, the observer, and the processes under test."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from wm_ros.errors import WorldModelError
+from wm_ros.msg import GateState
+from wm_ros.ros import qos
+from wm_ros.ros.faults_calls import Calls
+from wm_ros.ros.faults_observer import FaultObserver
+from wm_ros.ros.faults_predictor import TOPIC as STAND_IN_TOPIC
+from wm_ros.ros.faults_protocol import ProtocolPredictor
+from wm_ros.ros.faults_robot import JOINTS, FaultRobot
+
+TICK_S = 0.01
+_POLL_S = 0.002
+_ARM_TIMEOUT_S = 60.0
+_STEP_RAD = 0.04
+_NUM_POINTS = 4
+
+
+class Starter(Protocol):
+    """Who starts and ends the processes under test; wm_ros.demo.processes.Processes."""
+
+    def start(self, name: str, module: str, arguments: Sequence[str] = (), *,
+              reads_output: bool = False) -> 'subprocess.Popen[str]': ...
+
+    def pid(self, name: str) -> int: ...
+
+    def send_signal(self, name: str, number: int) -> None: ...
+
+    def kill(self, name: str) -> None: ...
+
+    def check(self) -> None: ...
+
+    def explain(self, text: str) -> str: ...
+
+
+class Rig:
+    """
+    Nodes of this process and how to wait for what they see.
+
+    The nodes run on one thread of the rig's own; everything public is for one other thread.
+
+    :param starter: starts the processes.
+    :param commands: command line of 'wm_gate' and 'wm_predictor', without the program.
+    :param namespace: of all nodes; the processes get it too.
+    :param has_predictor: start wm_predictor; else the protocol-only one is in this process.
+    :param is_stand_in: of that predictor's model; else it is the one of its checkpoint.
+    :param context: of the nodes, initialised.
+    """
+
+    def __init__(self, starter: Starter, commands: dict[str, list[str]], *,
+                 context: Context, has_predictor: bool, is_stand_in: bool = True,
+                 namespace: str = '') -> None:
+        self.starter, self.namespace, self._context = starter, namespace, context
+        self._commands, self.has_predictor = commands, has_predictor
+        self._predictor_module = ('wm_ros.ros.faults_predictor' if is_stand_in else
+                                  'wm_ros.ros.predictor_node')
+        self._running: list[str] = []
+        common: dict[str, Any] = {
+            'context': context, 'namespace': namespace, 'use_global_arguments': False}
+        self.node = Node('fault_rig', **common)
+        self.observer = FaultObserver(**common)
+        self.robot = FaultRobot(has_camera=has_predictor, **common)
+        self.predictor = None if has_predictor else ProtocolPredictor(**common)
+        self.calls = Calls(self.node)
+        self.gate_name = f'{namespace}/wm_gate'
+        self.predictor_name = f'{namespace}/wm_predictor'
+        self._policy = self.node.create_publisher(
+            JointTrajectory, 'wm_gate/joint_trajectory', qos.COMMAND_IN)
+        self._stand_in = self.node.create_publisher(String, STAND_IN_TOPIC, 1)
+        self._direction = 1.0
+        self._executor = SingleThreadedExecutor(context=context)
+        self._nodes = [self.node, self.observer, self.robot]
+        self._nodes += [self.predictor] if self.predictor is not None else []
+        for node in self._nodes:
+            self._executor.add_node(node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._spin, name='fault_rig', daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the processes of this graph, the thread and the nodes."""
+        for name in list(self._running):
+            self.kill(name)
+        self._stop.set()
+        self._thread.join(5.0)
+        self._executor.shutdown(timeout_sec=1.0)
+        for node in self._nodes:
+            node.destroy_node()
+
+    def start_all(self) -> None:
+        """Start every process of the graph."""
+        for name in ('wm_gate', *(['wm_predictor'] if self.has_predictor else [])):
+            self.start(name)
+
+    def start(self, name: str) -> None:
+        """Start 'wm_gate' or 'wm_predictor'; it is not configured."""
+        module = self._predictor_module if name == 'wm_predictor' else 'wm_ros.ros.gate_node'
+        scope = ['-r', f'__ns:={self.namespace}'] if self.namespace else []
+        self.starter.start(self._process(name), module, [*self._commands[name], *scope])
+        self._running.append(name)
+
+    def sibling(self, namespace: str) -> 'Rig':
+        """Make a rig for another robot in the same graph; its owner closes it."""
+        return Rig(self.starter, self._commands, context=self._context, namespace=namespace,
+                   has_predictor=self.has_predictor)
+
+    def pid(self, name: str) -> int:
+        """Return the process id of 'wm_gate' or 'wm_predictor'."""
+        return self.starter.pid(self._process(name))
+
+    def memory_mib(self, name: str) -> float:
+        """Return the resident memory of 'wm_gate' or 'wm_predictor', MiB."""
+        statm = Path(f'/proc/{self.pid(name)}/statm').read_text(encoding='ascii')
+        return int(statm.split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20
+
+    def kill(self, name: str) -> int:
+        """Kill -9; returns when, ns."""
+        at_ns = time.time_ns()
+        self.starter.kill(self._process(name))
+        self._running.remove(name)
+        return at_ns
+
+    def pause(self, name: str, *, is_on: bool) -> int:
+        """Send SIGSTOP or SIGCONT; returns when, ns."""
+        at_ns = time.time_ns()
+        self.starter.send_signal(
+            self._process(name), signal.SIGSTOP if is_on else signal.SIGCONT)
+        return at_ns
+
+    def behave(self, text: str) -> None:
+        """Tell the model's stand-in how to behave (see faults_predictor)."""
+        self._stand_in.publish(String(data=text))
+
+    def heal(self) -> None:
+        """End every fault that the rig itself makes."""
+        self.robot.heal()
+        if self.predictor is not None:
+            self.predictor.heal()
+        else:
+            self.behave('ok')
+
+    def arm(self) -> None:
+        """
+        Bring everything up and on until a harmless command was released.
+
+        :raises WorldModelError: saying what is in the way.
+        """
+        if self.has_predictor:
+            self.calls.bring_to(self.predictor_name, 'active')
+            self.need(lambda: self._stand_in.get_subscription_count() > 0, 20.0,
+                      lambda: 'wm_predictor does not listen')
+        self.calls.bring_to(self.gate_name, 'active')
+        self.need(lambda: self._policy.get_subscription_count() > 1, 20.0,
+                  lambda: 'wm_gate does not listen')
+        if self.wait(lambda: self._state() == GateState.ESTOP, 0.2):
+            self.calls.call(Trigger, f'{self.gate_name}/clear_emergency_stop', Trigger.Request())
+        if not self.releases(_ARM_TIMEOUT_S):
+            raise WorldModelError(self.starter.explain(
+                f'{self.gate_name} releases nothing: {self.words()}'))
+
+    def clear(self) -> None:
+        """Begin a new ledger."""
+        self._on_thread(self.observer.clear)
+
+    def unverified(self) -> list[str]:
+        """Judge the ledger; returns the releases that nothing justifies, in words."""
+        self._on_thread(lambda: self.observer.settle(is_final=True))
+        return list(self.observer.ledger.unverified)
+
+    def words(self) -> str:
+        """Return what the gate says of itself and what the last verdict says."""
+        state, verdict = self.observer.state, self.observer.verdict
+        said = f'state {state.state}: {state.message}' if state else 'it is silent'
+        return said + (f'; the last verdict: {verdict.message}' if verdict else '')
+
+    def releases(self, timeout_s: float = 10.0) -> bool:
+        """Send harmless commands until one is released; returns whether one was."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self.was_released(self.send_harmless(), 1.0):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def was_released(self, sent_ns: int, timeout_s: float = 1.0) -> bool:
+        """Wait for a release (a trajectory, not a hold) after a time; returns whether it came."""
+        return self.wait(lambda: any(
+            at >= sent_ns and len(message.points) > 1
+            for at, message in list(self.observer.outputs)), timeout_s)
+
+    def send_harmless(self, seconds: float = 0.4) -> int:
+        """Send a small move that ends at rest, there and back by turns; returns when, ns."""
+        self._direction = -self._direction
+        return self.send(self.path(self._direction * _STEP_RAD, seconds))
+
+    def path(self, step_rad: float = _STEP_RAD, seconds: float = 0.4) -> JointTrajectory:
+        """Make a move of the second joint from where the arm is."""
+        here = self.robot.state()[0]
+        points = []
+        for index in range(1, _NUM_POINTS + 1):
+            target = here.copy()
+            target[1] += step_rad * index / _NUM_POINTS
+            points.append((seconds * index / _NUM_POINTS, target))
+        return trajectory(points)
+
+    def send(self, message: JointTrajectory) -> int:
+        """Send a command as the policy; returns when, ns."""
+        at_ns = time.time_ns()
+        self._policy.publish(message)
+        return at_ns
+
+    def need(self, condition: Callable[[], Any], timeout_s: float,
+             failure: Callable[[], str]) -> None:
+        """
+        Wait for a condition.
+
+        :raises WorldModelError: with the words of ``failure`` if it is not met in time.
+        """
+        if not self.wait(condition, timeout_s):
+            raise WorldModelError(f'{failure()} (waited {timeout_s:g} s)')
+
+    def wait(self, condition: Callable[[], Any], timeout_s: float) -> bool:
+        """Wait for a condition; returns whether it was met."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def stop_after(self, since_ns: int, timeout_s: float = 5.0
+                   ) -> tuple[float | None, GateState | None]:
+        """Wait for HOLD or ESTOP after a time; returns how long it took, s, and the state."""
+        self.wait(lambda: self.observer.first_stop(since_ns) is not None, timeout_s)
+        found = self.observer.first_stop(since_ns)
+        return ((found[0] - since_ns) / 1e9, found[1]) if found else (None, None)
+
+    def _state(self) -> int:
+        return int(self.observer.state.state) if self.observer.state is not None else 0
+
+    def _on_thread(self, act: Callable[[], None]) -> None:
+        """Run something on the nodes' thread, which owns the ledger."""
+        self._executor.create_task(act)
+        task = self._executor.create_task(lambda: None)
+        self.need(task.done, 10.0, lambda: 'the rig is stuck')
+
+    def _process(self, name: str) -> str:
+        return name + self.namespace.replace('/', '_')
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._executor.spin_once(timeout_sec=0.05)
+            except ExternalShutdownException:
+                return
+
+
+def trajectory(points: Sequence[tuple[float, NDArray[np.float64] | Sequence[float]]], *,
+               names: Sequence[str] = JOINTS) -> JointTrajectory:
+    """Make a command from (time in s, positions in rad)."""
+    message = JointTrajectory(joint_names=list(names))
+    for time_s, positions in points:
+        point = JointTrajectoryPoint(positions=[float(value) for value in positions])
+        sec, nanosec = divmod(round(time_s * 1e9), 1_000_000_000)
+        point.time_from_start.sec, point.time_from_start.nanosec = sec, nanosec
+        message.points.append(point)
+    return message

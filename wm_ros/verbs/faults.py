@@ -1,0 +1,97 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Inject faults into a graph of this package's own, and measure what was promised."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wm_ros.errors import WorldModelError
+from wm_ros.faults.catalogue import CATALOGUE, find_fault
+from wm_ros.faults.fault import Fault
+from wm_ros.faults.report import Report
+from wm_ros.verbs.shared import check_writable, console
+
+
+class PromiseBroken(WorldModelError):
+    """A promise was measured and not kept, or something was released that no verdict allowed."""
+
+
+def list_faults(_arguments: argparse.Namespace) -> None:
+    """List the catalogue: what is injected, and what is promised."""
+    for fault in CATALOGUE:
+        slow = ' (slow)' if fault.is_slow else ''
+        console.print(f'{fault.number:2d} [bold]{fault.name}[/]{slow}: {fault.injected}')
+        console.print(f'   promised: {fault.promise}')
+        console.print(f'   graph: {fault.graph.value}')
+        if fault.missing:
+            console.print(f'   cannot be measured: {fault.missing}')
+
+
+def run_named(arguments: argparse.Namespace) -> None:
+    """Run some faults by name or number."""
+    run_faults([find_fault(name) for name in arguments.names], arguments)
+
+
+def run_all(arguments: argparse.Namespace) -> None:
+    """Run every fault of the catalogue."""
+    run_faults([fault for fault in CATALOGUE if not (arguments.fast and fault.is_slow)],
+               arguments)
+
+
+def run_faults(faults: Sequence[Fault], arguments: argparse.Namespace) -> None:
+    """
+    Run faults, print promise against measurement, and write the JSON file.
+
+    :raises PromiseBroken: if one was not kept; the table and the file are there all the same.
+    """
+    check_writable(arguments.json)
+    report = Report()
+    with tempfile.TemporaryDirectory() as scratch:
+        _run(faults, arguments.logs or Path(scratch), report)
+    report.results.sort(key=lambda result: result[0].number)
+    console.print(report.table())
+    if arguments.json is not None:
+        report.write(arguments.json)
+    held = sum(outcome.held is True for _, outcome in report.results)
+    unmeasured = len(report.results) - held - report.num_broken
+    console.print(f'{held} held, {report.num_broken} broken, {unmeasured} not measured, '
+                  f'{report.unsafe_releases} unsafe releases')
+    if report.num_broken or report.unsafe_releases:
+        raise PromiseBroken(f'{report.num_broken} promises were not kept')
+
+
+def _run(faults: Sequence[Fault], logs: Path, report: Report) -> None:
+    # The domain must be chosen before anything of ROS is imported.
+    from wm_ros.demo.main import config_file, gate_arguments, predictor_arguments
+    from wm_ros.demo.processes import Processes, reserved_domain_id, ros_environment
+    with reserved_domain_id() as domain_id:
+        environment = ros_environment(domain_id, config_file('fastdds.xml'))
+        os.environ.update(environment)
+        from wm_ros.ros.faults_session import run_session
+        commands = {'wm_gate': gate_arguments('enforce'),
+                    'wm_predictor': predictor_arguments('default', 'onnxruntime')}
+        with Processes(logs, environment) as processes:
+            for fault, outcome in run_session(processes, commands, faults):
+                report.add(fault, outcome)
+                word = {True: 'held', False: 'BROKEN', None: 'not measured'}[outcome.held]
+                console.print(f'{fault.number:2d} {fault.name}: {word}')
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verbs of this module."""
+    parser = verbs.add_parser('faults', help=__doc__, description=__doc__)
+    actions = parser.add_subparsers(dest='action', required=True, metavar='ACTION')
+    actions.add_parser('list', help=list_faults.__doc__).set_defaults(run=list_faults)
+    one = actions.add_parser('run', help=run_named.__doc__)
+    one.add_argument('names', nargs='+', metavar='NAME', help='name or number of a fault')
+    one.set_defaults(run=run_named)
+    every = actions.add_parser('run-all', help=run_all.__doc__)
+    every.add_argument('--fast', action='store_true', help='leave out what takes long')
+    every.set_defaults(run=run_all)
+    for action in (one, every):
+        action.add_argument('--json', type=Path, help='write the outcomes there')
+        action.add_argument('--logs', type=Path, help='keep the logs of the processes there')
