@@ -53,8 +53,10 @@ class Outcome:
     :param held: whether the promise was kept; None if it could not be measured.
     :param measured: the figures, or the reason for None, in words.
     :param unsafe_releases: commands on the controller's topic that no verdict allowed.
+    :param duration_s: of the row with what it had to start, s.
     """
 
     held: bool | None
     measured: str
     unsafe_releases: int = 0
+    duration_s: float = 0.0

@@ -33,6 +33,10 @@ class Findings:
         self.parts.append((bool(kept), words))
         return bool(kept)
 
+    def need(self, kept: bool, words: str) -> bool:
+        """Note what must be so before anything is injected, if it is not; returns ``kept``."""
+        return bool(kept) or self.check(False, words)
+
     def within(self, took_s: float | None, limit_s: float, what: str) -> bool:
         """
         Note a time.

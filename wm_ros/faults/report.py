@@ -1,6 +1,6 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The outcomes of several faults, as JSON and as a table."""
+"""The outcomes of several faults, as JSON and as text."""
 
 import json
 import os
@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from wm_ros.faults.fault import Fault, Outcome
 
 _WORDS = {True: 'held', False: 'BROKEN', None: 'not measured'}
-_STYLES = {True: 'green', False: 'bold red', None: 'yellow'}
 
 
 @dataclass(slots=True)
@@ -48,6 +45,7 @@ class Report:
                 'promise': fault.promise, 'graph': fault.graph.value,
                 'measured': outcome.measured, 'held': outcome.held,
                 'unsafe_releases': outcome.unsafe_releases,
+                'duration_s': round(outcome.duration_s, 1),
             } for fault, outcome in self.results],
             'held': sum(outcome.held is True for _, outcome in self.results),
             'broken': self.num_broken,
@@ -64,12 +62,15 @@ class Report:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def table(self) -> Table:
-        """Return promise against measurement for people."""
-        table = Table(title='Promise against measurement', title_justify='left', show_lines=True)
-        for name in ('#', 'fault', 'promise', 'measured', ''):
-            table.add_column(name, overflow='fold', no_wrap=name in ('#', 'fault', ''))
-        for fault, outcome in self.results:
-            table.add_row(str(fault.number), fault.name, fault.promise, outcome.measured,
-                          f'[{_STYLES[outcome.held]}]{_WORDS[outcome.held]}[/]')
-        return table
+    def summary(self) -> str:
+        """Return the counts in one line."""
+        held = sum(outcome.held is True for _, outcome in self.results)
+        unmeasured = sum(outcome.held is None for _, outcome in self.results)
+        return (f'{held} held, {self.num_broken} broken, {unmeasured} not measured, '
+                f'{self.unsafe_releases} unsafe releases')
+
+
+def describe(fault: Fault, outcome: Outcome) -> str:
+    """Return promise against measurement, three lines for people."""
+    return (f'{fault.number:2d} {fault.name}: {_WORDS[outcome.held]}\n'
+            f'   promised: {fault.promise}\n   measured: {outcome.measured}')

@@ -5,10 +5,12 @@
 import time
 
 import numpy as np
-from sensor_msgs.msg import Image
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
 
 from wm_ros.datatypes import Decision, Reason
 from wm_ros.faults.judging import Findings
+from wm_ros.ros import qos
 from wm_ros.ros.diagnostics import ERROR, WARN
 from wm_ros.ros.faults_calls import CLEANUP, DEACTIVATE
 from wm_ros.ros.faults_rig import TICK_S, Rig
@@ -18,6 +20,7 @@ from wm_ros.ros.gate_messages import ns_to_time
 _S = 1_000_000_000
 # Until a changed picture is the newest one that the predictor knows.
 _SETTLE_S = 0.2
+_STALE_S = 0.6
 
 
 def camera_stops(rig: Rig, found: Findings) -> None:
@@ -74,15 +77,16 @@ def camera_slow(rig: Rig, found: Findings) -> None:
 
 def camera_stamps(rig: Rig, found: Findings) -> None:
     """Stamp pictures wrongly in three ways, with good ones between."""
-    for words, change_ns in (('old', lambda now: now - 10 * _S),
-                             ('future', lambda now: now + 10 * _S), ('zero', lambda now: 0)):
+    for words, text, change_ns in (
+            ('old', 's old', lambda now: now - 10 * _S),
+            ('future', 'future', lambda now: now + 10 * _S), ('zero', 'stamp 0', lambda now: 0)):
         def restamp(message: Image, change_ns=change_ns) -> Image:
             message.header.stamp = ns_to_time(change_ns(time.time_ns()))
             return message
 
         rig.robot.change_picture = restamp
         time.sleep(_SETTLE_S)
-        _expect_verdict(rig, found, rig.send_harmless(), Reason.TIME_SYNC, 'stamp', words)
+        _expect_verdict(rig, found, rig.send_harmless(), Reason.TIME_SYNC, text, words)
         rig.robot.change_picture = lambda message: message
         found.check(rig.releases(), f'released again after stamps that were {words}')
 
@@ -108,9 +112,49 @@ def camera_malformed(rig: Rig, found: Findings) -> None:
         rig.robot.change_picture = lambda message: message
         found.check(rig.releases(), f'released again after {words}')
         num_refusals += 1
+    _truncate_jpeg(rig, found)
+    num_refusals += 1
     warnings = rig.observer.logs_since(begin_ns, 'camera refused')
     found.check(len(warnings) == num_refusals,
                 f'{len(warnings)} warnings for {num_refusals} kinds of refusal')
+
+
+def _truncate_jpeg(rig: Rig, found: Findings) -> None:
+    """Listen to the compressed camera meanwhile, and cut its pictures short."""
+    words = 'a truncated JPEG'
+
+    def truncate(message: CompressedImage) -> CompressedImage:
+        message.data = message.data[:len(message.data) // 2]
+        return message
+
+    _use_transport(rig, 'compressed')
+    found.check(rig.releases(), 'released with whole JPEGs')
+    rig.robot.change_jpeg = truncate
+    time.sleep(_SETTLE_S)
+    _expect_verdict(rig, found, rig.send_harmless(), Reason.STALE_IMAGE, '', words)
+    rig.robot.change_jpeg = lambda message: message
+    found.check(rig.releases(), f'released again after {words}')
+    _use_transport(rig, 'raw')
+
+
+def _use_transport(rig: Rig, name: str) -> None:
+    rig.calls.bring_to(rig.predictor_name, 'unconfigured')
+    rig.calls.set_together(rig.predictor_name, image_transport=name)
+    rig.calls.bring_to(rig.predictor_name, 'active')
+
+
+def camera_qos(rig: Rig, found: Findings) -> None:
+    """Offer pictures in every way that a camera driver can."""
+    try:
+        for reliability in (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE):
+            for durability in (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL):
+                rig.robot.open_camera(QoSProfile(
+                    depth=1, reliability=reliability, durability=durability))
+                # Longer than the oldest picture that the predictor would still take.
+                time.sleep(_STALE_S)
+                found.check(rig.releases(), f'heard: {reliability.name}, {durability.name}')
+    finally:
+        rig.robot.open_camera(qos.CAMERA_OUT)
 
 
 def camera_changes(rig: Rig, found: Findings) -> None:
@@ -146,4 +190,4 @@ def _expect_verdict(rig: Rig, found: Findings, sent_ns: int, reason: Reason, tex
 
 
 ROWS = (camera_stops, camera_frozen, camera_slow, camera_stamps, camera_malformed,
-        camera_changes)
+        camera_changes, camera_qos)

@@ -38,7 +38,7 @@ def joints_stop(rig: Rig, found: Findings) -> None:
     rig.robot.change_joints = permute
     found.check(rig.releases(), 'released with permuted joints')
     for words, change in (('without a joint', shorten), ('none', lambda message: None)):
-        found.check(rig.releases(), f'running before joints {words}')
+        found.need(rig.releases(), f'running before joints {words}')
         since_ns, rig.robot.change_joints = time.time_ns(), change
         took_s, state = rig.stop_after(since_ns)
         found.within(took_s, _HOLD_SHARE * timeout_s + TICK_S, f'stop, joints {words}')
@@ -108,7 +108,7 @@ def command_burst(rig: Rig, found: Findings) -> None:
     begin, count, message = time.monotonic(), round(seconds * rate_hz), rig.path()
     for index in range(count):
         time.sleep(max(0.0, begin + index / rate_hz - time.monotonic()))
-        message.points[-1].positions[1] += 1e-6
+        message.points[-1].positions[1] += 1e-5
         rig.send(message)
     took_s = time.monotonic() - begin
     digest = digest_trajectory(message_to_trajectory(message), CommandInterface.JOINT_TRAJECTORY)
@@ -142,7 +142,7 @@ def policy_dies(rig: Rig, found: Findings) -> None:
 
 def _expect_refusal(rig: Rig, found: Findings, message: JointTrajectory, text: str) -> None:
     """Send a command that must not go out, and have the gate running again afterwards."""
-    if not found.check(rig.releases(), f'running before {text}'):
+    if not found.need(rig.releases(), f'running before {text}'):
         return
     sent_ns = rig.send(message)
     _, state = rig.stop_after(sent_ns)

@@ -18,6 +18,7 @@ from wm_ros.ros.gate_messages import ns_to_time
 
 _S = 1_000_000_000
 _ROUNDS = 100
+_VALID_S = 60.0
 _VALID = {'unconfigured': (CONFIGURE, 5), 'inactive': (CLEANUP, ACTIVATE, 6),
           'active': (DEACTIVATE, 7), 'finalized': ()}
 _IDS = (0, CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE, 5, 6, 7, 8, 77, 255)
@@ -107,7 +108,10 @@ class _Clock:
         self._rig = rig
         self._offset_ns, self._paused_ns = 0, 0
         self._timer = rig.node.create_timer(0.01, self._tick)
-        rig.robot.now_ns = predictor_of(rig).now_ns = self.now_ns
+        predictor = predictor_of(rig)
+        rig.robot.now_ns = predictor.now_ns = self.now_ns
+        # The observer has the wall clock: after a jump back each verdict would look expired to it.
+        predictor.answer = lambda chunk: [(0.0, predictor.verdict(chunk, valid_s=_VALID_S))]
 
     def now_ns(self) -> int:
         return self._paused_ns or time.time_ns() + self._offset_ns
@@ -161,13 +165,15 @@ def clock(rig: Rig, found: Findings) -> None:
 
 
 def _jump(rig: Rig, found: Findings, source: _Clock, seconds: float) -> None:
-    if not found.check(rig.releases(20.0), f'running before a jump of {seconds:+g} s'):
+    if not found.need(rig.releases(20.0), f'running before a jump of {seconds:+g} s'):
         return
     since_ns = time.time_ns()
     source.jump(seconds)
     if seconds < 0:
         found.check(rig.stop_after(since_ns)[0] is not None, f'jump of {seconds:+g} s: stop')
         found.reason(rig.observer.reasons_since(since_ns), Reason.TIME_SYNC)
+    else:
+        found.check(rig.stop_after(since_ns, 1.0)[0] is None, f'jump of {seconds:+g} s: no stop')
     found.check(rig.releases(20.0), f'jump of {seconds:+g} s: released again')
 
 

@@ -112,7 +112,7 @@ def engine_raises(rig: Rig, found: Findings) -> None:
     """Let the engine raise what a GPU raises."""
     for text in ('CUDA out of memory', 'CUDA error: an illegal memory access was encountered',
                  'CUDA error: device reset'):
-        if not found.check(rig.releases(), f'running before {text}'):
+        if not found.need(rig.releases(), f'running before {text}'):
             return
         rig.behave(f'raise {text}')
         time.sleep(0.2)

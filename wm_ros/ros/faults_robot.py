@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_ros.ros import qos
-from wm_ros.ros.conversions import array_to_image
+from wm_ros.ros.conversions import array_to_image, array_to_jpeg
 from wm_ros.ros.gate_messages import ns_to_time
 
 JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
@@ -33,7 +34,8 @@ class FaultRobot(Node):
     """
     Publish joints and pictures, follow the controller's topic, and fail as told.
 
-    **Publishes** ``joint_states`` (50 Hz), ``camera/image_raw`` (RGB, 20 Hz).
+    **Publishes** ``joint_states`` (50 Hz), ``camera/image_raw`` and
+    ``camera/image_raw/compressed`` (RGB, 20 Hz).
 
     **Subscribes** ``arm_controller/joint_trajectory``.
 
@@ -51,13 +53,15 @@ class FaultRobot(Node):
         self._started_s = time.monotonic()
         self._noise = np.random.default_rng(0)
         self._camera_timer: Any = None
+        self._jpegs: Any = None
         self.last_picture_ns = 0
         self._joints = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES_OUT)
         self.create_subscription(
             JointTrajectory, 'arm_controller/joint_trajectory', self._follow, 10)
         self.create_timer(1.0 / JOINT_RATE_HZ, self._publish_joints, clock=self._steady)
-        self._camera = self.create_publisher(
-            Image, 'camera/image_raw', qos.CAMERA_OUT) if has_camera else None
+        self._camera: Any = None
+        if has_camera:
+            self.open_camera(qos.CAMERA_OUT)
         self.heal()
 
     def heal(self) -> None:
@@ -65,10 +69,20 @@ class FaultRobot(Node):
         self.now_ns: Callable[[], int] = time.time_ns
         self.change_joints: Callable[[JointState], JointState | None] = lambda message: message
         self.change_picture: Callable[[Image], Image | None] = lambda message: message
+        self.change_jpeg: Callable[[CompressedImage], CompressedImage] = lambda message: message
         self.picture: NDArray[np.uint8] | None = None
         self.ignores_commands = False
         if self._camera is not None:
             self.set_camera_rate(CAMERA_RATE_HZ)
+
+    def open_camera(self, profile: QoSProfile) -> None:
+        """Open the raw and the compressed camera topic, in the place of those that were open."""
+        for publisher in (self._camera, self._jpegs):
+            if publisher is not None:
+                self.destroy_publisher(publisher)
+        self._jpegs = self.create_publisher(
+            CompressedImage, 'camera/image_raw/compressed', profile)
+        self._camera = self.create_publisher(Image, 'camera/image_raw', profile)
 
     def set_camera_rate(self, rate_hz: float) -> None:
         """Let the camera run at a rate, Hz."""
@@ -117,12 +131,14 @@ class FaultRobot(Node):
             self._joints.publish(changed)
 
     def _publish_picture(self) -> None:
-        assert self._camera is not None
+        camera = self._camera
         # A real camera has noise, so that no two of its pictures are equal.
         rgb = self.picture if self.picture is not None else self._noise.integers(
             0, 255, (*_SIZE, 3), np.uint8)
-        message = array_to_image(rgb, stamp=ns_to_time(self.now_ns()), frame_id='camera')
-        changed = self.change_picture(message)
+        header = {'stamp': ns_to_time(self.now_ns()), 'frame_id': 'camera'}
+        if self._jpegs.get_subscription_count():
+            self._jpegs.publish(self.change_jpeg(array_to_jpeg(rgb, **header)))
+        changed = self.change_picture(array_to_image(rgb, **header))
         if changed is not None:
             self.last_picture_ns = time.time_ns()
-            self._camera.publish(changed)
+            camera.publish(changed)

@@ -9,6 +9,7 @@ the graph already broken cannot pass, and a graph that a row has broken is start
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rclpy.context import Context
 
@@ -41,7 +42,9 @@ class FaultRunner:
         """Yield each fault with its outcome; those of one graph come together."""
         graphs = list(Graph)
         for fault in sorted(faults, key=lambda fault: (graphs.index(fault.graph), fault.number)):
-            yield fault, self.run_one(fault)
+            begin = time.monotonic()
+            outcome = self.run_one(fault)
+            yield fault, replace(outcome, duration_s=time.monotonic() - begin)
 
     def run_one(self, fault: Fault) -> Outcome:
         """Run one fault on the graph that is there if it is the right one, else on a new one."""

@@ -44,7 +44,7 @@ def verdict_forged(rig: Rig, found: Findings) -> None:
         ('zeroed', lambda c: Verdict(chunk_id=c.chunk_id, digest=c.digest)),
     ]
     for words, make in kinds:
-        if not found.check(rig.releases(), f'running before a verdict {words}'):
+        if not found.need(rig.releases(), f'running before a verdict {words}'):
             return
         predictor.answer = partial(_answer_once, make)
         found.check(not rig.was_released(rig.send_harmless(), 0.4), f'{words}: nothing released')
@@ -87,7 +87,7 @@ def verdict_late(rig: Rig, found: Findings) -> None:
     """Answer after decide_by."""
     predictor = predictor_of(rig)
     for late_s in (0.001, 1.0):
-        if not found.check(rig.releases(), f'running before {1e3 * late_s:g} ms'):
+        if not found.need(rig.releases(), f'running before {1e3 * late_s:g} ms'):
             return
         asked: list[float] = []
 

@@ -60,7 +60,7 @@ class Observer(Node):
 
     def clear(self) -> None:
         """Begin a new ledger."""
-        self.ledger = Ledger()
+        self.ledger = self.ledger.successor()
         self.predictions.clear()
 
     def settle(self, *, is_final: bool = False) -> None:
@@ -78,7 +78,8 @@ class Observer(Node):
                 take(message, info['received_timestamp'] or time.time_ns())
             except ValueError as error:
                 self.num_unreadable += 1
-                self.get_logger().warning(f'unreadable message on {topic}: {error}')
+                self.get_logger().warning(
+                    f'unreadable message on {topic}: {error}', throttle_duration_sec=5.0)
         self.create_subscription(kind, topic, callback, profile)
 
     def _on_command(self, message: JointTrajectory, at_ns: int) -> None:

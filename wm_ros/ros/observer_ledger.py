@@ -80,7 +80,7 @@ class Ledger:
     _outputs: list[_Output] = field(default_factory=list)
     _chunks: dict[bytes, list[tuple[int, NDArray[np.float64], int]]] = field(
         default_factory=dict)
-    _verdicts: dict[int, tuple[Verdict, int]] = field(default_factory=dict)
+    _verdicts: dict[int, list[tuple[Verdict, int]]] = field(default_factory=dict)
     _predictions: dict[int, tuple[int, int]] = field(default_factory=dict)
     _joints: deque = field(default_factory=lambda: deque(maxlen=25))
 
@@ -98,8 +98,8 @@ class Ledger:
         self._join()
 
     def take_verdict(self, verdict: Verdict, received_ns: int) -> None:
-        """Note a verdict; of two on one chunk the first counts."""
-        self._verdicts.setdefault(verdict.chunk_id, (verdict, received_ns))
+        """Note a verdict; of two on one chunk the first counts that came after the chunk."""
+        self._verdicts.setdefault(verdict.chunk_id, []).append((verdict, received_ns))
         self._join()
 
     def take_prediction(self, chunk_id: int, num_frames: int, received_ns: int) -> None:
@@ -111,6 +111,10 @@ class Ledger:
                     received_ns: int) -> None:
         """Note measured joints, rad."""
         self._joints.append((received_ns, names, positions))
+
+    def successor(self) -> 'Ledger':
+        """Return a new ledger that knows where the arm was: a hold may be made of that."""
+        return Ledger(hold_tolerance_rad=self.hold_tolerance_rad, _joints=self._joints)
 
     def take_output(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command on the controller's topic; ``settle`` judges it."""
@@ -146,10 +150,16 @@ class Ledger:
             if not passage.chunk_id and self._chunks.get(passage.digest):
                 passage.chunk_id, passage.start, passage.chunk_ns = (
                     self._chunks[passage.digest].pop(0))
-            if passage.verdict is None and passage.chunk_id in self._verdicts:
-                passage.verdict, passage.verdict_ns = self._verdicts[passage.chunk_id]
+            if passage.verdict is None and passage.chunk_id:
+                passage.verdict, passage.verdict_ns = self._first_verdict(passage)
             if passage.chunk_id in self._predictions:
                 passage.num_frames, passage.prediction_ns = self._predictions[passage.chunk_id]
+
+    def _first_verdict(self, passage: Passage) -> tuple[Verdict | None, int]:
+        """Return the verdict that counts; one that came before its chunk is about nothing."""
+        earliest_ns = passage.chunk_ns - _ORDER_TOLERANCE_NS
+        return next(((verdict, at_ns) for verdict, at_ns in self._verdicts.get(
+            passage.chunk_id, ()) if at_ns >= earliest_ns), (None, 0))
 
     def _is_hold(self, output: _Output) -> bool:
         if len(output.trajectory.times) != 1:

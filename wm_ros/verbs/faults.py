@@ -12,7 +12,7 @@ from typing import Any
 from wm_ros.errors import WorldModelError
 from wm_ros.faults.catalogue import CATALOGUE, find_fault
 from wm_ros.faults.fault import Fault
-from wm_ros.faults.report import Report
+from wm_ros.faults.report import Report, describe
 from wm_ros.verbs.shared import check_writable, console
 
 
@@ -23,12 +23,11 @@ class PromiseBroken(WorldModelError):
 def list_faults(_arguments: argparse.Namespace) -> None:
     """List the catalogue: what is injected, and what is promised."""
     for fault in CATALOGUE:
-        slow = ' (slow)' if fault.is_slow else ''
-        console.print(f'{fault.number:2d} [bold]{fault.name}[/]{slow}: {fault.injected}')
-        console.print(f'   promised: {fault.promise}')
-        console.print(f'   graph: {fault.graph.value}')
-        if fault.missing:
-            console.print(f'   cannot be measured: {fault.missing}')
+        lines = [f'{fault.number:2d} {fault.name}' + (' (slow)' if fault.is_slow else ''),
+                 f'   injected: {fault.injected}', f'   promised: {fault.promise}',
+                 f'   graph: {fault.graph.value}']
+        lines += [f'   not measured: {fault.missing}'] if fault.missing else []
+        console.print('\n'.join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def run_named(arguments: argparse.Namespace) -> None:
@@ -46,20 +45,16 @@ def run_faults(faults: Sequence[Fault], arguments: argparse.Namespace) -> None:
     """
     Run faults, print promise against measurement, and write the JSON file.
 
-    :raises PromiseBroken: if one was not kept; the table and the file are there all the same.
+    :raises PromiseBroken: if one was not kept; the JSON file is there all the same.
     """
     check_writable(arguments.json)
     report = Report()
     with tempfile.TemporaryDirectory() as scratch:
         _run(faults, arguments.logs or Path(scratch), report)
     report.results.sort(key=lambda result: result[0].number)
-    console.print(report.table())
     if arguments.json is not None:
         report.write(arguments.json)
-    held = sum(outcome.held is True for _, outcome in report.results)
-    unmeasured = len(report.results) - held - report.num_broken
-    console.print(f'{held} held, {report.num_broken} broken, {unmeasured} not measured, '
-                  f'{report.unsafe_releases} unsafe releases')
+    console.print(report.summary())
     if report.num_broken or report.unsafe_releases:
         raise PromiseBroken(f'{report.num_broken} promises were not kept')
 
@@ -77,8 +72,8 @@ def _run(faults: Sequence[Fault], logs: Path, report: Report) -> None:
         with Processes(logs, environment) as processes:
             for fault, outcome in run_session(processes, commands, faults):
                 report.add(fault, outcome)
-                word = {True: 'held', False: 'BROKEN', None: 'not measured'}[outcome.held]
-                console.print(f'{fault.number:2d} {fault.name}: {word}')
+                console.print(describe(fault, outcome), markup=False, highlight=False,
+                              soft_wrap=True)
 
 
 def add_parser(verbs: Any) -> None:
