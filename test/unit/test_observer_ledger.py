@@ -212,3 +212,13 @@ def test_a_new_ledger_knows_a_hold_that_is_made_of_joints_from_before():
     ledger.take_output(hold, SECOND + 20 * MS)
     ledger.settle(is_final=True)
     assert (ledger.num_holds, ledger.unverified) == (1, [])
+
+
+def test_of_equal_commands_the_one_that_was_judged_was_released():
+    command = make_command()
+    ledger = seen(command, make_verdict(command))
+    ledger.take_command(command, SECOND + 21 * MS)
+    ledger = release(ledger, command)
+    assert ledger.unverified == []
+    assert ledger.passages[0].release_ns
+    assert 'twice' in release(ledger, command, SECOND + 30 * MS).unverified[0]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of what comes from the robot's joints and from the policy."""
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -9,13 +10,11 @@ from collections.abc import Callable
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from wm_ros.datatypes import CommandInterface, Reason
+from wm_ros.datatypes import Reason
 from wm_ros.faults.judging import Findings, reason_names
-from wm_ros.gate.digest import digest_trajectory
 from wm_ros.msg import GateState
 from wm_ros.ros.faults_rig import TICK_S, Rig
 from wm_ros.ros.gate_messages import ns_to_time
-from wm_ros.ros.predictor_messages import message_to_trajectory
 
 _S = 1_000_000_000
 # Of the gate's joint_state_timeout: it holds while the joints still serve for a hold.
@@ -102,20 +101,23 @@ def command_stamps(rig: Rig, found: Findings) -> None:
 
 def command_burst(rig: Rig, found: Findings) -> None:
     """Send a thousand commands a second and look at the gate's memory, counts and ticks."""
-    seconds, rate_hz = 3.0, 1000.0
-    before, begin_ns = rig.observer.state, time.time_ns()
-    memory = rig.memory_mib('wm_gate')
-    begin, count, message = time.monotonic(), round(seconds * rate_hz), rig.path()
-    for index in range(count):
-        time.sleep(max(0.0, begin + index / rate_hz - time.monotonic()))
-        message.points[-1].positions[1] += 1e-5
-        rig.send(message)
-    took_s = time.monotonic() - begin
-    digest = digest_trajectory(message_to_trajectory(message), CommandInterface.JOINT_TRAJECTORY)
+    memory, before, begin_ns = rig.memory_mib('wm_gate'), rig.observer.state, time.time_ns()
+    plan = {'start': rig.robot.state()[0].tolist(), 'count': 3000, 'rate_hz': 1000.0}
+    policy = rig.starter.start('burst_policy', 'wm_ros.ros.faults_burst', [json.dumps(plan)],
+                               reads_output=True)
+    try:
+        text, _ = policy.communicate(timeout=60.0)
+    finally:
+        rig.starter.kill('burst_policy')
+    if not found.need(policy.returncode == 0, 'the policy ended early'):
+        return
+    sent = json.loads(text)
+    digest = bytes.fromhex(sent['digest'])
     found.check(rig.wait(lambda: any(
         passage.digest == digest and passage.chunk_id
         for passage in list(rig.observer.ledger.passages)[-50:]), 5.0),
-        f'{count} commands in {took_s:.1f} s, and the last was put to the predictor')
+        f"{sent['count']} commands in {sent['took_s']:.1f} s, and the last was put to the "
+        'predictor')
     grown = rig.memory_mib('wm_gate') - memory
     found.check(grown < 20.0, f'memory of the gate grew by {grown:.1f} MiB')
     times = [at_ns for at_ns, _ in list(rig.observer.states) if at_ns >= begin_ns]

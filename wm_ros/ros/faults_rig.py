@@ -11,14 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from trajectory_msgs.msg import JointTrajectory
 
 from wm_ros.errors import WorldModelError
 from wm_ros.msg import GateState
@@ -27,7 +25,8 @@ from wm_ros.ros.faults_calls import Calls
 from wm_ros.ros.faults_observer import FaultObserver
 from wm_ros.ros.faults_predictor import TOPIC as STAND_IN_TOPIC
 from wm_ros.ros.faults_protocol import ProtocolPredictor
-from wm_ros.ros.faults_robot import JOINTS, FaultRobot
+from wm_ros.ros.faults_robot import FaultRobot
+from wm_ros.ros.faults_trajectories import trajectory
 
 TICK_S = 0.01
 _POLL_S = 0.002
@@ -278,15 +277,3 @@ class Rig:
                 self._executor.spin_once(timeout_sec=0.05)
             except ExternalShutdownException:
                 return
-
-
-def trajectory(points: Sequence[tuple[float, NDArray[np.float64] | Sequence[float]]], *,
-               names: Sequence[str] = JOINTS) -> JointTrajectory:
-    """Make a command from (time in s, positions in rad)."""
-    message = JointTrajectory(joint_names=list(names))
-    for time_s, positions in points:
-        point = JointTrajectoryPoint(positions=[float(value) for value in positions])
-        sec, nanosec = divmod(round(time_s * 1e9), 1_000_000_000)
-        point.time_from_start.sec, point.time_from_start.nanosec = sec, nanosec
-        message.points.append(point)
-    return message
