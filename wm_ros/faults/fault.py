@@ -5,6 +5,12 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from wm_ros.errors import WorldModelError
+
+
+class NotMeasured(WorldModelError):
+    """A fault cannot be injected on this host; the text says what it would take."""
+
 
 class Graph(Enum):
     """

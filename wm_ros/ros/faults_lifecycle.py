@@ -1,24 +1,16 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Transitions, parameters and clocks of the gate."""
+"""Transitions and parameters of the gate."""
 
 import time
 
 import numpy as np
-from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock as ClockMessage
 
-from wm_ros.datatypes import Reason
 from wm_ros.faults.judging import Findings
-from wm_ros.msg import GateState
 from wm_ros.ros.faults_calls import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
 from wm_ros.ros.faults_rig import Rig
-from wm_ros.ros.faults_verdicts import predictor_of
-from wm_ros.ros.gate_messages import ns_to_time
 
-_S = 1_000_000_000
 _ROUNDS = 100
-_VALID_S = 60.0
 _VALID = {'unconfigured': (CONFIGURE, 5), 'inactive': (CLEANUP, ACTIVATE, 6),
           'active': (DEACTIVATE, 7), 'finalized': ()}
 _IDS = (0, CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE, 5, 6, 7, 8, 77, 255)
@@ -100,81 +92,4 @@ def parameters(rig: Rig, found: Findings) -> None:
     found.check(rig.releases(), 'released as before')
 
 
-class _Clock:
-    """A /clock that can be paused and moved; the rig's messages are stamped by it."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._publisher = rig.node.create_publisher(ClockMessage, '/clock', QoSProfile(depth=1))
-        self._rig = rig
-        self._offset_ns, self._paused_ns = 0, 0
-        self._timer = rig.node.create_timer(0.01, self._tick)
-        predictor = predictor_of(rig)
-        rig.robot.now_ns = predictor.now_ns = self.now_ns
-        # The observer has the wall clock: after a jump back each verdict would look expired to it.
-        predictor.answer = lambda chunk: [(0.0, predictor.verdict(chunk, valid_s=_VALID_S))]
-
-    def now_ns(self) -> int:
-        return self._paused_ns or time.time_ns() + self._offset_ns
-
-    def jump(self, seconds: float) -> None:
-        self._offset_ns += round(seconds * _S)
-
-    def pause(self, *, is_on: bool) -> None:
-        self._paused_ns = self.now_ns() if is_on else 0
-
-    def close(self) -> None:
-        self._rig.node.destroy_timer(self._timer)
-        self._rig.node.destroy_publisher(self._publisher)
-
-    def _tick(self) -> None:
-        if not self._paused_ns:
-            self._publisher.publish(ClockMessage(clock=ns_to_time(self.now_ns())))
-
-
-def clock(rig: Rig, found: Findings) -> None:
-    """Run the gate on /clock: absent, running, paused, back, ahead."""
-    calls, name = rig.calls, rig.gate_name
-    calls.bring_to(name, 'unconfigured')
-    calls.set_together(name, use_sim_time=True)
-    found.check(not calls.change_state(name, CONFIGURE),
-                'enforce on simulated time is refused unless it is allowed')
-    calls.set_together(name, allow_sim_time=True)
-    calls.bring_to(name, 'active')
-    since_ns = time.time_ns()
-    time.sleep(1.0)
-    states = [state for at_ns, state in list(rig.observer.states) if at_ns >= since_ns]
-    found.check(len(states) >= 5 and all(s.state == GateState.WAITING for s in states),
-                f'/clock absent: WAITING, {len(states)} states in 1 s')
-    source = _Clock(rig)
-    try:
-        found.check(rig.releases(20.0), '/clock runs: released')
-        source.pause(is_on=True)
-        since_ns, rig.robot.change_joints = time.time_ns(), lambda message: None
-        took_s, _ = rig.stop_after(since_ns)
-        found.within(took_s, calls.parameter(name, 'joint_state_timeout'),
-                     '/clock paused and joints silent: stop')
-        source.pause(is_on=False)
-        rig.robot.change_joints = lambda message: message
-        for seconds in (-10.0, 10.0):
-            _jump(rig, found, source, seconds)
-    finally:
-        source.close()
-        rig.heal()
-        calls.bring_to(name, 'unconfigured')
-        calls.set_together(name, use_sim_time=False, allow_sim_time=False)
-
-
-def _jump(rig: Rig, found: Findings, source: _Clock, seconds: float) -> None:
-    if not found.need(rig.releases(20.0), f'running before a jump of {seconds:+g} s'):
-        return
-    since_ns = time.time_ns()
-    source.jump(seconds)
-    if seconds < 0:
-        found.check(rig.stop_after(since_ns)[0] is not None, f'jump of {seconds:+g} s: stop')
-        found.reason(rig.observer.reasons_since(since_ns), Reason.TIME_SYNC)
-    else:
-        found.check(rig.stop_after(since_ns, 1.0)[0] is None, f'jump of {seconds:+g} s: no stop')
-    found.check(rig.releases(20.0), f'jump of {seconds:+g} s: released again')
-
-
-ROWS = (lifecycle, deactivate_moving, parameters, clock)
+ROWS = (lifecycle, deactivate_moving, parameters)

@@ -113,11 +113,17 @@ class Rig:
         for name in ('wm_gate', *(['wm_predictor'] if self.has_predictor else [])):
             self.start(name)
 
-    def start(self, name: str) -> None:
-        """Start 'wm_gate' or 'wm_predictor'; it is not configured."""
+    def start(self, name: str, *, through: Sequence[str] = ()) -> None:
+        """
+        Start 'wm_gate' or 'wm_predictor'; it is not configured.
+
+        :param through: a module, with its arguments, that becomes the process.
+        """
         module = self._predictor_module if name == 'wm_predictor' else 'wm_ros.ros.gate_node'
         scope = ['-r', f'__ns:={self.namespace}'] if self.namespace else []
-        self.starter.start(self._process(name), module, [*self._commands[name], *scope])
+        first, *before = [*through, module]
+        self.starter.start(
+            self._process(name), first, [*before, *self._commands[name], *scope])
         self._running.append(name)
 
     def sibling(self, namespace: str) -> 'Rig':

@@ -8,6 +8,7 @@ from wm_ros.faults.fault import Fault
 from wm_ros.faults.judging import Findings
 from wm_ros.ros import (
     faults_camera,
+    faults_clocks,
     faults_commands,
     faults_fleet,
     faults_lifecycle,
@@ -19,8 +20,8 @@ from wm_ros.ros.faults_rig import Rig
 
 RigRow = Callable[[Rig, Findings], None]
 
-_MODULES = (faults_camera, faults_commands, faults_verdicts, faults_processes, faults_lifecycle,
-            faults_fleet, faults_model)
+_MODULES = (faults_camera, faults_clocks, faults_commands, faults_verdicts, faults_processes,
+            faults_lifecycle, faults_fleet, faults_model)
 _ROWS = {row.__name__.replace('_', '-'): row for module in _MODULES for row in module.ROWS}
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from rclpy.context import Context
 
 from wm_ros.errors import WorldModelError
-from wm_ros.faults.fault import Fault, Graph, Outcome
+from wm_ros.faults.fault import Fault, Graph, NotMeasured, Outcome
 from wm_ros.faults.judging import Findings
 from wm_ros.ros.faults_rig import Rig, Starter
 from wm_ros.ros.faults_rows import find_row
@@ -64,6 +64,8 @@ class FaultRunner:
             # Its length costs the observer time at each message.
             rig.clear()
             return outcome
+        except NotMeasured as error:
+            return Outcome(held=None, measured=str(error))
         except WorldModelError as error:
             found.check(False, str(error))
             self.close()
