@@ -120,7 +120,8 @@ CATALOGUE = (
          'no exception escapes, nothing unjustified on the wire, works afterwards'),
     _row(40, 'two-robots', _GATE, 'two namespaced robots in one graph', 'no cross-talk',
          slow=True),
-    _row(41, 'shadow-enforce', _GATE, 'the same commands and verdicts in shadow and in enforce',
+    _row(41, 'shadow-enforce', _MODEL,
+         'the same stored observations and commands in shadow and in enforce',
          'the same verdicts; shadow forwards all and says what enforce held', slow=True),
 )
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random messages, two robots in one graph, and shadow beside enforce."""
+"""Random messages, and two robots in one graph."""
 
 import time
 from typing import Any
@@ -11,13 +11,11 @@ from std_msgs.msg import Bool, Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from wm_ros.datatypes import Decision
 from wm_ros.faults.judging import Findings
-from wm_ros.msg import ActionChunk, GateState, PredictorStatus, Verdict
+from wm_ros.msg import PredictorStatus, Verdict
 from wm_ros.ros import qos
 from wm_ros.ros.faults_rig import Rig
 from wm_ros.ros.faults_robot import JOINTS
-from wm_ros.ros.faults_verdicts import predictor_of
 
 _NUM_FUZZ = 400
 _ODD = (0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e308, 5e-324, 1e3)
@@ -151,58 +149,4 @@ def _name(rig: Rig) -> str:
     return rig.namespace or 'the first robot'
 
 
-def shadow_enforce(rig: Rig, found: Findings) -> None:
-    """Send the same commands to an arm that stands still, in enforce and in shadow."""
-    decisions = [Decision.OK, Decision.VETO, Decision.OK, Decision.ABSTAIN, Decision.OK]
-    logs: dict[str, list[tuple[int, bool, bool]]] = {}
-    # Kept where it is, so that both modes see the same.
-    rig.robot.ignores_commands = True
-    for mode in ('enforce', 'shadow'):
-        rig.calls.bring_to(rig.gate_name, 'unconfigured')
-        found.check(rig.calls.set_together(rig.gate_name, mode=mode).successful, f'mode {mode}')
-        rig.calls.bring_to(rig.gate_name, 'active')
-        predictor_of(rig).heal()
-        found.check(rig.releases(20.0), f'{mode}: armed')
-        found.check(rig.wait(lambda: _would_hold(rig) is False, 5.0), f'{mode}: not holding')
-        rig.clear()
-        logs[mode] = [_send_judged(rig, decision) for decision in decisions]
-        if mode == 'enforce':
-            # Shadow forwards what no verdict allowed: only enforce may be held to that.
-            unsafe = rig.unverified()
-    rig.calls.bring_to(rig.gate_name, 'unconfigured')
-    rig.calls.set_together(rig.gate_name, mode='enforce')
-    rig.clear()
-    verdicts = {mode: [entry[0] for entry in log] for mode, log in logs.items()}
-    found.check(verdicts['enforce'] == verdicts['shadow'],
-                f'the same {len(decisions)} verdicts: {verdicts["shadow"]}')
-    found.check(all(entry[1] for entry in logs['shadow']), 'shadow forwards all')
-    held = [[not entry[1] for entry in logs['enforce']], [entry[2] for entry in logs['shadow']]]
-    found.check(held[0] == held[1], f'enforce held {sum(held[0])}, shadow says {sum(held[1])}')
-    for problem in unsafe:
-        found.check(False, problem)
-
-
-def _send_judged(rig: Rig, decision: Decision) -> tuple[int, bool, bool]:
-    """Send one command; returns its verdict, whether it was forwarded, and whether held."""
-    predictor = predictor_of(rig)
-
-    def answer(chunk: ActionChunk) -> list[tuple[float, Verdict]]:
-        return [(0.0, predictor.verdict(chunk, decision))]
-
-    predictor.answer = answer
-    sent_ns = rig.send_harmless()
-    rig.wait(lambda: any(at >= sent_ns for at, _ in list(rig.observer.verdicts)), 2.0)
-    is_out = rig.was_released(sent_ns, 0.5)
-    rig.wait(lambda: rig.observer.state_ns > sent_ns + 400_000_000, 2.0)
-    verdict = rig.observer.verdict
-    return (int(verdict.decision) if verdict else -1), is_out, _would_hold(rig) is True
-
-
-def _would_hold(rig: Rig) -> bool | None:
-    state = rig.observer.state
-    if state is None:
-        return None
-    return bool(state.would_hold or state.state in (GateState.HOLD, GateState.WAITING))
-
-
-ROWS = (fuzz, two_robots, shadow_enforce)
+ROWS = (fuzz, two_robots)
