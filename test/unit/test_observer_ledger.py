@@ -222,3 +222,15 @@ def test_of_equal_commands_the_one_that_was_judged_was_released():
     assert ledger.unverified == []
     assert ledger.passages[0].release_ns
     assert 'twice' in release(ledger, command, SECOND + 30 * MS).unverified[0]
+
+
+@pytest.mark.parametrize(('late_ns', 'is_justified'), [(60 * MS, True), (200 * MS, False)])
+def test_a_command_may_be_stamped_a_little_after_its_release(late_ns, is_justified):
+    """Flooded with commands, the listener stamped some of them later than what came of them."""
+    command, ledger = make_command(), Ledger()
+    ledger.take_output(command, SECOND + 22 * MS)
+    ledger.take_chunk(7, command, START, SECOND + MS)
+    ledger.take_verdict(make_verdict(command), SECOND + 20 * MS)
+    ledger.take_command(command, SECOND + 22 * MS + late_ns)
+    ledger.settle(is_final=True)
+    assert (ledger.unverified == []) == is_justified

@@ -16,9 +16,9 @@ _WORDS = {True: 'held', False: 'BROKEN', None: 'not measured'}
 @dataclass(slots=True)
 class Report:
     """
-    Faults and their outcomes, in the order of running.
+    Faults and their outcomes.
 
-    :param results: of each fault that was tried.
+    :param results: of each fault that was tried, in that order; the file has them by number.
     """
 
     results: list[tuple[Fault, Outcome]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Report:
                 'measured': outcome.measured, 'held': outcome.held,
                 'unsafe_releases': outcome.unsafe_releases,
                 'duration_s': round(outcome.duration_s, 1),
-            } for fault, outcome in self.results],
+            } for fault, outcome in sorted(self.results, key=lambda result: result[0].number)],
             'held': sum(outcome.held is True for _, outcome in self.results),
             'broken': self.num_broken,
             'not_measured': sum(outcome.held is None for _, outcome in self.results),

@@ -112,12 +112,14 @@ def command_burst(rig: Rig, found: Findings) -> None:
     if not found.need(policy.returncode == 0, 'the policy ended early'):
         return
     sent = json.loads(text)
-    digest = bytes.fromhex(sent['digest'])
-    found.check(rig.wait(lambda: any(
-        passage.digest == digest and passage.chunk_id
-        for passage in list(rig.observer.ledger.passages)[-50:]), 5.0),
-        f"{sent['count']} commands in {sent['took_s']:.1f} s, and the last was put to the "
-        'predictor')
+    passages = rig.observer.ledger.passages
+    found.need(rig.wait(lambda: len(passages) >= sent['count'], 60.0),
+               f'the observer has seen {len(passages)} commands')
+    time.sleep(1.0)
+    asked = [passage.chunk_id for passage in list(passages) if passage.chunk_id]
+    found.check(bool(asked) and asked == sorted(asked),
+                f"{sent['count']} commands in {sent['took_s']:.1f} s, {len(asked)} of them put to "
+                'the predictor, each newer than the one before')
     grown = rig.memory_mib('wm_gate') - memory
     found.check(grown < 20.0, f'memory of the gate grew by {grown:.1f} MiB')
     times = [at_ns for at_ns, _ in list(rig.observer.states) if at_ns >= begin_ns]

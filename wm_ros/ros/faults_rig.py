@@ -2,14 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph around a fault: a robot, a policy, the observer, and the processes under test."""
 
-import os
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -22,6 +18,7 @@ from wm_ros.errors import WorldModelError
 from wm_ros.msg import GateState
 from wm_ros.ros import qos
 from wm_ros.ros.faults_calls import Calls
+from wm_ros.ros.faults_graph import GraphProcesses, Starter
 from wm_ros.ros.faults_observer import FaultObserver
 from wm_ros.ros.faults_predictor import TOPIC as STAND_IN_TOPIC
 from wm_ros.ros.faults_protocol import ProtocolPredictor
@@ -36,28 +33,12 @@ _DIFFERENCE_RAD = 1e-5
 _NUM_POINTS = 4
 
 
-class Starter(Protocol):
-    """Who starts and ends the processes under test; wm_ros.demo.processes.Processes."""
-
-    def start(self, name: str, module: str, arguments: Sequence[str] = (), *,
-              reads_output: bool = False) -> 'subprocess.Popen[str]': ...
-
-    def pid(self, name: str) -> int: ...
-
-    def send_signal(self, name: str, number: int) -> None: ...
-
-    def kill(self, name: str) -> None: ...
-
-    def check(self) -> None: ...
-
-    def explain(self, text: str) -> str: ...
-
-
-class Rig:
+class Rig(GraphProcesses):
     """
     Nodes of this process and how to wait for what they see.
 
-    The nodes run on one thread of the rig's own; everything public is for one other thread.
+    The nodes run on two threads of the rig's own, the observer on one and all others on the other;
+    everything public is for one thread more.
 
     :param starter: starts the processes.
     :param commands: command line of 'wm_gate' and 'wm_predictor', without the program.
@@ -70,11 +51,9 @@ class Rig:
     def __init__(self, starter: Starter, commands: dict[str, list[str]], *,
                  context: Context, has_predictor: bool, is_stand_in: bool = True,
                  namespace: str = '') -> None:
-        self.starter, self.namespace, self._context = starter, namespace, context
-        self._commands, self.has_predictor = commands, has_predictor
-        self._predictor_module = ('wm_ros.ros.faults_predictor' if is_stand_in else
-                                  'wm_ros.ros.predictor_node')
-        self._running: list[str] = []
+        super().__init__(starter, commands, namespace=namespace, has_predictor=has_predictor,
+                         is_stand_in=is_stand_in)
+        self._context = context
         common: dict[str, Any] = {
             'context': context, 'namespace': namespace, 'use_global_arguments': False}
         self.node = Node('fault_rig', **common)
@@ -89,70 +68,27 @@ class Rig:
         self._stand_in = self.node.create_publisher(String, STAND_IN_TOPIC, 1)
         self._direction = 1.0
         self._num_paths = 0
-        self._executor = SingleThreadedExecutor(context=context)
-        self._nodes = [self.node, self.observer, self.robot]
-        self._nodes += [self.predictor] if self.predictor is not None else []
-        for node in self._nodes:
-            self._executor.add_node(node)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._spin, name='fault_rig', daemon=True)
-        self._thread.start()
+        self._threads: list[threading.Thread] = []
+        actors = [self.node, self.robot]
+        self._spin(context, actors if self.predictor is None else [*actors, self.predictor])
+        # A robot must not wait while the observer is flooded.
+        self._observing = self._spin(context, [self.observer])
 
     def close(self) -> None:
         """End the processes of this graph, the thread and the nodes."""
-        for name in list(self._running):
-            self.kill(name)
+        self.kill_all()
         self._stop.set()
-        self._thread.join(5.0)
-        self._executor.shutdown(timeout_sec=1.0)
-        for node in self._nodes:
-            node.destroy_node()
-
-    def start_all(self) -> None:
-        """Start every process of the graph."""
-        for name in ('wm_gate', *(['wm_predictor'] if self.has_predictor else [])):
-            self.start(name)
-
-    def start(self, name: str, *, through: Sequence[str] = ()) -> None:
-        """
-        Start 'wm_gate' or 'wm_predictor'; it is not configured.
-
-        :param through: a module, with its arguments, that becomes the process.
-        """
-        module = self._predictor_module if name == 'wm_predictor' else 'wm_ros.ros.gate_node'
-        scope = ['-r', f'__ns:={self.namespace}'] if self.namespace else []
-        first, *before = [*through, module]
-        self.starter.start(
-            self._process(name), first, [*before, *self._commands[name], *scope])
-        self._running.append(name)
+        for thread in self._threads:
+            thread.join(5.0)
+        for node in (self.node, self.robot, self.predictor, self.observer):
+            if node is not None:
+                node.destroy_node()
 
     def sibling(self, namespace: str) -> 'Rig':
         """Make a rig for another robot in the same graph; its owner closes it."""
         return Rig(self.starter, self._commands, context=self._context, namespace=namespace,
                    has_predictor=self.has_predictor)
-
-    def pid(self, name: str) -> int:
-        """Return the process id of 'wm_gate' or 'wm_predictor'."""
-        return self.starter.pid(self._process(name))
-
-    def memory_mib(self, name: str) -> float:
-        """Return the resident memory of 'wm_gate' or 'wm_predictor', MiB."""
-        statm = Path(f'/proc/{self.pid(name)}/statm').read_text(encoding='ascii')
-        return int(statm.split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20
-
-    def kill(self, name: str) -> int:
-        """Kill -9; returns when, ns."""
-        at_ns = time.time_ns()
-        self.starter.kill(self._process(name))
-        self._running.remove(name)
-        return at_ns
-
-    def pause(self, name: str, *, is_on: bool) -> int:
-        """Send SIGSTOP or SIGCONT; returns when, ns."""
-        at_ns = time.time_ns()
-        self.starter.send_signal(
-            self._process(name), signal.SIGSTOP if is_on else signal.SIGCONT)
-        return at_ns
 
     def behave(self, text: str) -> None:
         """Tell the model's stand-in how to behave (see faults_predictor)."""
@@ -269,17 +205,26 @@ class Rig:
         return int(self.observer.state.state) if self.observer.state is not None else 0
 
     def _on_thread(self, act: Callable[[], None]) -> None:
-        """Run something on the nodes' thread, which owns the ledger."""
-        self._executor.create_task(act)
-        task = self._executor.create_task(lambda: None)
-        self.need(task.done, 10.0, lambda: 'the rig is stuck')
+        """Run something on the observer's thread, which owns the ledger."""
+        task = self._observing.create_task(act)
+        self.need(task.done, 30.0, lambda: 'the observer is stuck')
+        task.result()
 
-    def _process(self, name: str) -> str:
-        return name + self.namespace.replace('/', '_')
+    def _spin(self, context: Context, nodes: Sequence[Node]) -> SingleThreadedExecutor:
+        """Spin nodes on a thread of their own until the rig is closed."""
+        executor = SingleThreadedExecutor(context=context)
+        for node in nodes:
+            executor.add_node(node)
 
-    def _spin(self) -> None:
-        while not self._stop.is_set():
+        def loop() -> None:
             try:
-                self._executor.spin_once(timeout_sec=0.05)
+                while not self._stop.is_set():
+                    executor.spin_once(timeout_sec=0.05)
             except ExternalShutdownException:
-                return
+                pass
+            finally:
+                executor.shutdown(timeout_sec=1.0)
+
+        self._threads.append(threading.Thread(target=loop, name='fault_rig', daemon=True))
+        self._threads[-1].start()
+        return executor

@@ -16,7 +16,8 @@ from rclpy.context import Context
 from wm_ros.errors import WorldModelError
 from wm_ros.faults.fault import Fault, Graph, NotMeasured, Outcome
 from wm_ros.faults.judging import Findings
-from wm_ros.ros.faults_rig import Rig, Starter
+from wm_ros.ros.faults_graph import Starter
+from wm_ros.ros.faults_rig import Rig
 from wm_ros.ros.faults_rows import find_row
 
 # Whatever was said on the wire has come in after this.

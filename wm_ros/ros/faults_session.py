@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ROS side of a run of faults: a context, and the changes to the deployed parameters."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import rclpy
 from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
 
 from wm_ros.faults.fault import Fault, Outcome
-from wm_ros.ros.faults_rig import Starter
+from wm_ros.ros.faults_graph import Starter
 from wm_ros.ros.faults_runner import FaultRunner
 
 # As deployed but for what a robot of this kind differs in: its camera has noise, and the names of
@@ -19,7 +19,7 @@ CHANGES = {'wm_gate': {'command_out_topic': 'arm_controller/joint_trajectory'},
 
 
 def run_session(starter: Starter, commands: dict[str, list[str]], faults: Iterable[Fault]
-                ) -> Iterator[tuple[Fault, Outcome]]:
+                ) -> Generator[tuple[Fault, Outcome], None, None]:
     """
     Run faults in a ROS context of their own, in the domain of the environment.
 

@@ -18,8 +18,8 @@ from wm_ros.ros.gate_messages import message_to_verdict
 from wm_ros.ros.observer_ledger import Ledger
 from wm_ros.ros.predictor_messages import message_to_trajectory
 
-# A listener must not lose what a depth of 1 would replace.
-_LISTEN = QoSProfile(depth=100)
+# A listener must not lose what a depth of 1 would replace, not even while it is flooded.
+_LISTEN = QoSProfile(depth=5000)
 _LISTEN_LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 

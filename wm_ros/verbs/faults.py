@@ -3,15 +3,16 @@
 """Inject faults into a graph of this package's own, and measure what was promised."""
 
 import argparse
+import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from wm_ros.errors import WorldModelError
 from wm_ros.faults.catalogue import CATALOGUE, find_fault
-from wm_ros.faults.fault import Fault
+from wm_ros.faults.fault import Fault, Outcome
 from wm_ros.faults.report import Report, describe
 from wm_ros.verbs.shared import check_writable, console
 
@@ -50,16 +51,19 @@ def run_faults(faults: Sequence[Fault], arguments: argparse.Namespace) -> None:
     check_writable(arguments.json)
     report = Report()
     with tempfile.TemporaryDirectory() as scratch:
-        _run(faults, arguments.logs or Path(scratch), report)
-    report.results.sort(key=lambda result: result[0].number)
-    if arguments.json is not None:
-        report.write(arguments.json)
+        for fault, outcome in _run(faults, arguments.logs or Path(scratch)):
+            report.add(fault, outcome)
+            console.print(describe(fault, outcome), markup=False, highlight=False,
+                          soft_wrap=True)
+            # After each, so that what was finished is kept when somebody stops the rest.
+            if arguments.json is not None:
+                report.write(arguments.json)
     console.print(report.summary())
     if report.num_broken or report.unsafe_releases:
         raise PromiseBroken(f'{report.num_broken} promises were not kept')
 
 
-def _run(faults: Sequence[Fault], logs: Path, report: Report) -> None:
+def _run(faults: Sequence[Fault], logs: Path) -> Iterator[tuple[Fault, Outcome]]:
     # The domain must be chosen before anything of ROS is imported.
     from wm_ros.demo.main import config_file, gate_arguments, predictor_arguments
     from wm_ros.demo.processes import Processes, reserved_domain_id, ros_environment
@@ -69,11 +73,9 @@ def _run(faults: Sequence[Fault], logs: Path, report: Report) -> None:
         from wm_ros.ros.faults_session import run_session
         commands = {'wm_gate': gate_arguments('enforce'),
                     'wm_predictor': predictor_arguments('default', 'onnxruntime')}
-        with Processes(logs, environment) as processes:
-            for fault, outcome in run_session(processes, commands, faults):
-                report.add(fault, outcome)
-                console.print(describe(fault, outcome), markup=False, highlight=False,
-                              soft_wrap=True)
+        with Processes(logs, environment) as processes, contextlib.closing(
+                run_session(processes, commands, faults)) as session:
+            yield from session
 
 
 def add_parser(verbs: Any) -> None:
