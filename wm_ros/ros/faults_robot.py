@@ -55,6 +55,8 @@ class FaultRobot(Node):
         self._camera_timer: Any = None
         self._jpegs: Any = None
         self.last_picture_ns = 0
+        self._joints_at_s = time.monotonic()
+        self._longest_gap_s = 0.0
         self._joints = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES_OUT)
         self.create_subscription(
             JointTrajectory, 'arm_controller/joint_trajectory', self._follow, 10)
@@ -121,7 +123,15 @@ class FaultRobot(Node):
             self._started_s = time.monotonic()
             self._knots = np.array([0.0, *times]), np.array([here, *points])
 
+    def take_longest_gap_s(self) -> float:
+        """Return the longest time between two samples of the joints since the last call, s."""
+        longest, self._longest_gap_s = self._longest_gap_s, 0.0
+        return longest
+
     def _publish_joints(self) -> None:
+        now_s = time.monotonic()
+        self._longest_gap_s = max(self._longest_gap_s, now_s - self._joints_at_s)
+        self._joints_at_s = now_s
         positions, velocities = self.state()
         message = JointState(
             name=list(JOINTS), position=positions.tolist(), velocity=velocities.tolist())

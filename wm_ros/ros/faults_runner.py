@@ -18,10 +18,13 @@ from wm_ros.faults.fault import Fault, Graph, NotMeasured, Outcome
 from wm_ros.faults.judging import Findings
 from wm_ros.ros.faults_graph import Starter
 from wm_ros.ros.faults_rig import Rig
-from wm_ros.ros.faults_rows import find_row
+from wm_ros.ros.faults_rows import RigRow, find_row
 
 # Whatever was said on the wire has come in after this.
 _SETTLE_S = 0.5
+# Of the joints, which come every 20 ms; the gate holds after 150 ms without.
+_STARVED_S = 0.08
+_MOST_TRIES = 3
 
 
 class FaultRunner:
@@ -48,29 +51,46 @@ class FaultRunner:
             yield fault, replace(outcome, duration_s=time.monotonic() - begin)
 
     def run_one(self, fault: Fault) -> Outcome:
-        """Run one fault on the graph that is there if it is the right one, else on a new one."""
+        """
+        Run one fault on the graph that is there if it is the right one, else on a new one.
+
+        A promise that looks broken while the robot of this very graph was starved is measured
+        again: a gate is right to hold then. An unsafe release is never measured away.
+        """
         row = find_row(fault)
         if row is None:
             return Outcome(held=None, measured=fault.missing)
+        for attempt in range(1, _MOST_TRIES + 1):
+            outcome, gap_s = self._measure(fault, row)
+            is_starved = gap_s > _STARVED_S and outcome.held is False
+            if not is_starved or outcome.unsafe_releases or attempt == _MOST_TRIES:
+                break
+        words = f'; measured {attempt} times, the robot was starved' if attempt > 1 else ''
+        return replace(outcome, measured=outcome.measured + words)
+
+    def _measure(self, fault: Fault, row: RigRow) -> tuple[Outcome, float]:
+        """Run a row; returns its outcome and the longest gap of the robot's joints, s."""
         found = Findings()
         try:
             rig = self._armed(fault.graph)
             rig.clear()
+            rig.robot.take_longest_gap_s()
             try:
                 row(rig, found)
             finally:
                 rig.heal()
+                gap_s = rig.robot.take_longest_gap_s()
             time.sleep(_SETTLE_S)
             outcome = found.outcome(rig.unverified())
             # Its length costs the observer time at each message.
             rig.clear()
-            return outcome
+            return outcome, gap_s
         except NotMeasured as error:
-            return Outcome(held=None, measured=str(error))
+            return Outcome(held=None, measured=str(error)), 0.0
         except WorldModelError as error:
             found.check(False, str(error))
             self.close()
-            return found.outcome()
+            return found.outcome(), 0.0
 
     def close(self) -> None:
         """End the graph; its processes too."""

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_ros.msg import ActionChunk, GateState, Prediction, Verdict
-from wm_ros.ros import qos
 from wm_ros.ros.gate_messages import message_to_verdict
 from wm_ros.ros.observer_ledger import Ledger
 from wm_ros.ros.predictor_messages import message_to_trajectory
 
 # A listener must not lose what a depth of 1 would replace, not even while it is flooded.
 _LISTEN = QoSProfile(depth=5000)
+_LISTEN_SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LISTEN_LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -53,7 +53,7 @@ class Observer(Node):
         self._listen(JointTrajectory, 'arm_controller/joint_trajectory', self._on_output)
         self._listen(ActionChunk, 'wm_gate/action_chunk', self._on_chunk)
         self._listen(Verdict, 'wm_predictor/verdict', self._on_verdict)
-        self._listen(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
+        self._listen(JointState, 'joint_states', self._on_joints, _LISTEN_SENSOR)
         self._listen(GateState, 'wm_gate/state', self._on_state, _LISTEN_LATCHED)
         if wants_frames:
             self._listen(Prediction, 'wm_predictor/prediction', self._on_prediction)

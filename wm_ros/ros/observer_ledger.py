@@ -86,7 +86,7 @@ class Ledger:
     _judged: dict[int, Passage] = field(default_factory=dict)
     _verdicts: dict[int, list[tuple[Verdict, int]]] = field(default_factory=dict)
     _predictions: dict[int, tuple[int, int]] = field(default_factory=dict)
-    _joints: deque = field(default_factory=lambda: deque(maxlen=25))
+    _joints: deque = field(default_factory=lambda: deque(maxlen=250))
 
     def take_command(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command of the policy."""
