@@ -50,7 +50,7 @@ CATALOGUE = (
     _row(11, 'command-stamps', _GATE, 'commands stamped 1 s ahead, 10 s ago, and zero',
          'the first two refused by max_future_skew and max_command_age; zero means now'),
     _row(12, 'command-burst', _GATE, '1000 commands per second for 3 s',
-         'memory flat, the latest wins, dropped counts, the gate goes on ticking'),
+         'memory flat, the latest wins, dropped counts, the gate goes on reporting'),
     _row(13, 'policy-dies', _GATE, 'the policy dies in the middle of a chunk',
          'at most one hold after the chunk, then silence; the arm is at rest'),
     _row(14, 'predictor-killed', _PREDICTOR, 'kill -9 of wm_predictor',
