@@ -21,6 +21,7 @@ from wm_ros.verbs import (
     doctor,
     evaluate,
     export_dataset,
+    faults,
     import_data,
     record,
     replay,
@@ -30,7 +31,7 @@ from wm_ros.verbs import (
 )
 
 _MODULES = (collect, record, import_data, export_dataset, dataset, train, evaluate, calibrate,
-            rollout, replay, score, doctor, build_engine, benchmark, demo)
+            rollout, replay, score, doctor, faults, build_engine, benchmark, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -32,6 +32,9 @@ GUARD_ARGUMENTS = {
     'namespace', 'params_file', 'mode', 'command_out_topic', 'command_out_type',
     'checkpoint_path', 'camera_topic', 'camera_info_topic', 'use_sim_time', 'log_level',
     'evidence_directory'}
+FAULT_ARGUMENTS = {
+    'fault', 'after', 'duration', 'camera_topic', 'camera_info_topic', 'joint_states_topic',
+    'command_topic', 'checkpoint_path', 'params_file', 'log_level'}
 
 
 def load(name: str) -> LaunchDescription:
@@ -78,6 +81,7 @@ def parameters_of(node: Node) -> tuple[list[str], str]:
     ('so101_sim.launch.py', {'namespace', 'params_file', 'seed', 'log_level'}),
     ('guard.launch.py', GUARD_ARGUMENTS),
     ('demo.launch.py', {'seed', 'mode', 'log_level'}),
+    ('fault_injection.launch.py', FAULT_ARGUMENTS),
 ])
 def test_arguments_and_dds_profile(name, arguments):
     description = load(name)
@@ -87,7 +91,8 @@ def test_arguments_and_dds_profile(name, arguments):
 
 def test_there_is_a_test_for_every_launch_file():
     assert {path.name for path in LAUNCH_FOLDER.glob('*.launch.py')} == {
-        'so101_sim.launch.py', 'guard.launch.py', 'demo.launch.py'}
+        'so101_sim.launch.py', 'guard.launch.py', 'demo.launch.py',
+        'fault_injection.launch.py'}
 
 
 def test_the_guard_is_two_lifecycle_nodes_with_their_files():
@@ -148,6 +153,23 @@ def test_the_demo_keeps_the_scopes_of_what_it_includes_apart():
     assert 'seed: 5' in parameters_of(nodes['so101_sim'])[1]
     assert parameters_of(nodes['wm_gate'])[0] == ['wm_gate.yaml', 'wm_gate.yaml']
     assert 'mode: enforce' in parameters_of(nodes['wm_gate'])[1]
+
+
+def test_a_fault_is_injected_beside_the_user_s_graph_and_in_shadow():
+    nodes = {node.node_name: node for node in nodes_of(
+        'fault_injection.launch.py', fault='camera-stops', camera_topic='/cam/image',
+        command_topic='/policy/commands')}
+    assert set(nodes) == {f'/fault_injection/{name}' for name in (
+        'wm_gate', 'wm_predictor', 'fault_injector')}
+    _, text = parameters_of(nodes['/fault_injection/wm_gate'])
+    assert 'mode: shadow' in text
+    assert 'command_out_topic: unused/joint_trajectory' in text
+    _, text = parameters_of(nodes['/fault_injection/wm_predictor'])
+    assert 'camera_topics:\n    - camera/image_raw' in text
+    _, text = parameters_of(nodes['/fault_injection/fault_injector'])
+    for line in ('fault: camera-stops', 'camera_topic: /cam/image',
+                 'command_topic: /policy/commands', 'after: 3.0'):
+        assert line in text
 
 
 def test_opaque_functions_are_the_guard_s_alone():

@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'wm_ros'
 RANKS = {
     'datatypes': 0, 'errors': 0, 'config': 0,
     'world_model': 1, 'data': 1, 'calibration': 1, 'inference': 1, 'gate': 1, 'simulation': 1,
-    'training': 2, 'demo': 2, 'benchmark': 3,
+    'training': 2, 'demo': 2, 'faults': 2, 'benchmark': 3,
     'verbs': 4, 'cli': 4,
     'ros': 5,
 }

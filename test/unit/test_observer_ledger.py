@@ -175,3 +175,62 @@ def test_predicted_frames_are_counted_with_their_command():
     ledger.take_prediction(99, 8, SECOND + 60 * MS)
     passage = ledger.passages[0]
     assert (passage.num_frames, passage.prediction_ns - passage.chunk_ns) == (8, 59 * MS)
+
+
+def test_a_verdict_about_no_chunk_belongs_to_no_command():
+    """
+    A verdict on chunk 0 was taken as the verdict on each command whose chunk was still to come.
+
+    The right one then did not count, and its release looked like one without permission. Random
+    messages found it: nobody else sends a verdict on chunk 0.
+    """
+    command, ledger = make_command(), Ledger()
+    ledger.take_verdict(make_verdict(command, chunk_id=0, digest=bytes(16)), SECOND - MS)
+    ledger.take_command(command, SECOND)
+    ledger.take_chunk(7, command, START, SECOND + MS)
+    ledger.take_verdict(make_verdict(command), SECOND + 20 * MS)
+    assert release(ledger, command).unverified == []
+
+
+@pytest.mark.parametrize(('early_ns', 'is_justified'), [(SECOND, True), (50 * MS, False)])
+def test_of_two_verdicts_the_first_after_the_chunk_counts(early_ns, is_justified):
+    """A verdict on a chunk that is still to come was taken for the one that released it."""
+    command, ledger = make_command(), Ledger()
+    wrong = make_verdict(command, digest=bytes(16))
+    ledger.take_verdict(wrong, SECOND + MS - early_ns)
+    ledger.take_command(command, SECOND)
+    ledger.take_chunk(7, command, START, SECOND + MS)
+    ledger.take_verdict(make_verdict(command), SECOND + 20 * MS)
+    assert (release(ledger, command).unverified == []) == is_justified
+
+
+def test_a_new_ledger_knows_a_hold_that_is_made_of_joints_from_before():
+    old = Ledger()
+    old.take_joints(NAMES, START, SECOND)
+    ledger = old.successor()
+    hold = Trajectory(joint_names=NAMES, positions=START[None], times=np.array([0.1]))
+    ledger.take_output(hold, SECOND + 20 * MS)
+    ledger.settle(is_final=True)
+    assert (ledger.num_holds, ledger.unverified) == (1, [])
+
+
+def test_of_equal_commands_the_one_that_was_judged_was_released():
+    command = make_command()
+    ledger = seen(command, make_verdict(command))
+    ledger.take_command(command, SECOND + 21 * MS)
+    ledger = release(ledger, command)
+    assert ledger.unverified == []
+    assert ledger.passages[0].release_ns
+    assert 'twice' in release(ledger, command, SECOND + 30 * MS).unverified[0]
+
+
+@pytest.mark.parametrize(('late_ns', 'is_justified'), [(60 * MS, True), (200 * MS, False)])
+def test_a_command_may_be_stamped_a_little_after_its_release(late_ns, is_justified):
+    """Flooded with commands, the listener stamped some of them later than what came of them."""
+    command, ledger = make_command(), Ledger()
+    ledger.take_output(command, SECOND + 22 * MS)
+    ledger.take_chunk(7, command, START, SECOND + MS)
+    ledger.take_verdict(make_verdict(command), SECOND + 20 * MS)
+    ledger.take_command(command, SECOND + 22 * MS + late_ns)
+    ledger.settle(is_final=True)
+    assert (ledger.unverified == []) == is_justified

@@ -81,6 +81,18 @@ class Processes:
         """Return the process id of a running process."""
         return self._running[name].pid
 
+    def send_signal(self, name: str, number: int) -> None:
+        """Send a signal to one of them, and to nobody whom it may have started."""
+        os.kill(self._running[name].pid, number)
+
+    def kill(self, name: str) -> None:
+        """Kill one of them, wait for its end and forget it, so that it may be started again."""
+        process = self._running.pop(name)
+        _signal(process, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
     def stop(self) -> None:
         """End all of them: SIGINT, and after a while SIGKILL. Safe to call twice."""
         for process in self._running.values():

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_ros.msg import ActionChunk, GateState, Prediction, Verdict
-from wm_ros.ros import qos
 from wm_ros.ros.gate_messages import message_to_verdict
 from wm_ros.ros.observer_ledger import Ledger
 from wm_ros.ros.predictor_messages import message_to_trajectory
 
-# A listener must not lose what a depth of 1 would replace.
-_LISTEN = QoSProfile(depth=100)
+# A listener must not lose what a depth of 1 would replace, not even while it is flooded.
+_LISTEN = QoSProfile(depth=5000)
+_LISTEN_SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+_LISTEN_LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Observer(Node):
@@ -54,14 +55,14 @@ class Observer(Node):
         self._listen(JointTrajectory, 'arm_controller/joint_trajectory', self._on_output)
         self._listen(ActionChunk, 'wm_gate/action_chunk', self._on_chunk)
         self._listen(Verdict, 'wm_predictor/verdict', self._on_verdict)
-        self._listen(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
-        self._listen(GateState, 'wm_gate/state', self._on_state, qos.GATE_STATE_IN)
+        self._listen(JointState, 'joint_states', self._on_joints, _LISTEN_SENSOR)
+        self._listen(GateState, 'wm_gate/state', self._on_state, _LISTEN_LATCHED)
         if wants_frames:
             self._listen(Prediction, 'wm_predictor/prediction', self._on_prediction)
 
     def clear(self) -> None:
         """Begin a new ledger."""
-        self.ledger = Ledger()
+        self.ledger = self.ledger.successor()
         self.predictions.clear()
 
     def settle(self, *, is_final: bool = False) -> None:
@@ -80,7 +81,8 @@ class Observer(Node):
                 take(message, info['received_timestamp'] or time.time_ns())
             except ValueError as error:
                 self.num_unreadable += 1
-                self.get_logger().warning(f'unreadable message on {topic}: {error}')
+                self.get_logger().warning(
+                    f'unreadable message on {topic}: {error}', throttle_duration_sec=5.0)
         self.create_subscription(kind, topic, callback, profile)
 
     def _on_command(self, message: JointTrajectory, at_ns: int) -> None:
@@ -109,6 +111,8 @@ class Observer(Node):
             self.predictions.pop(next(iter(self.predictions)))
 
     def _on_joints(self, message: JointState, at_ns: int) -> None:
+        if len(message.position) != len(message.name):
+            raise ValueError(f'{len(message.position)} positions for {len(message.name)} joints')
         self.ledger.take_joints(
             tuple(message.name), np.array(message.position, np.float64), at_ns)
 

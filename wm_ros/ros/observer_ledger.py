@@ -10,6 +10,7 @@ with the same digest, and a verdict on that digest. Whatever cannot be shown is 
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,39 +79,48 @@ class Ledger:
     num_releases: int = 0
     unverified: list[str] = field(default_factory=list)
     _outputs: list[_Output] = field(default_factory=list)
-    _chunks: dict[bytes, list[tuple[int, NDArray[np.float64], int]]] = field(
+    _chunks: dict[bytes, deque[tuple[int, NDArray[np.float64], int]]] = field(
         default_factory=dict)
-    _verdicts: dict[int, tuple[Verdict, int]] = field(default_factory=dict)
+    # Passages by digest that have no chunk yet, and by chunk; a burst makes thousands.
+    _alone: dict[bytes, deque[Passage]] = field(default_factory=dict)
+    _judged: dict[int, Passage] = field(default_factory=dict)
+    _verdicts: dict[int, list[tuple[Verdict, int]]] = field(default_factory=dict)
     _predictions: dict[int, tuple[int, int]] = field(default_factory=dict)
-    _joints: deque = field(default_factory=lambda: deque(maxlen=25))
+    _joints: deque = field(default_factory=lambda: deque(maxlen=250))
 
     def take_command(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command of the policy."""
         digest = digest_trajectory(trajectory, _TRAJECTORY)
-        self.passages.append(Passage(digest, trajectory, received_ns))
-        self._join()
+        passage = Passage(digest, trajectory, received_ns)
+        self.passages.append(passage)
+        self._alone.setdefault(digest, deque()).append(passage)
+        self._join_chunk(digest)
 
     def take_chunk(self, chunk_id: int, trajectory: Trajectory, start: NDArray[np.float64],
                    received_ns: int) -> None:
         """Note a chunk; its digest is computed here, what the message claims does not count."""
         digest = digest_trajectory(trajectory, _TRAJECTORY)
-        self._chunks.setdefault(digest, []).append((chunk_id, start, received_ns))
-        self._join()
+        self._chunks.setdefault(digest, deque()).append((chunk_id, start, received_ns))
+        self._join_chunk(digest)
 
     def take_verdict(self, verdict: Verdict, received_ns: int) -> None:
-        """Note a verdict; of two on one chunk the first counts."""
-        self._verdicts.setdefault(verdict.chunk_id, (verdict, received_ns))
-        self._join()
+        """Note a verdict; of two on one chunk the first counts that came after the chunk."""
+        self._verdicts.setdefault(verdict.chunk_id, []).append((verdict, received_ns))
+        self._complete(verdict.chunk_id)
 
     def take_prediction(self, chunk_id: int, num_frames: int, received_ns: int) -> None:
         """Note predicted frames."""
         self._predictions[chunk_id] = (num_frames, received_ns)
-        self._join()
+        self._complete(chunk_id)
 
     def take_joints(self, names: tuple[str, ...], positions: NDArray[np.float64],
                     received_ns: int) -> None:
         """Note measured joints, rad."""
         self._joints.append((received_ns, names, positions))
+
+    def successor(self) -> 'Ledger':
+        """Return a new ledger that knows where the arm was: a hold may be made of that."""
+        return Ledger(hold_tolerance_rad=self.hold_tolerance_rad, _joints=self._joints)
 
     def take_output(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command on the controller's topic; ``settle`` judges it."""
@@ -140,16 +150,30 @@ class Ledger:
                 self.unverified.append(problem)
         self._outputs = pending
 
-    def _join(self) -> None:
-        """Join chunks, verdicts and predictions to commands, in whatever order they came."""
-        for passage in self.passages:
-            if not passage.chunk_id and self._chunks.get(passage.digest):
-                passage.chunk_id, passage.start, passage.chunk_ns = (
-                    self._chunks[passage.digest].pop(0))
-            if passage.verdict is None and passage.chunk_id in self._verdicts:
-                passage.verdict, passage.verdict_ns = self._verdicts[passage.chunk_id]
-            if passage.chunk_id in self._predictions:
-                passage.num_frames, passage.prediction_ns = self._predictions[passage.chunk_id]
+    def _join_chunk(self, digest: bytes) -> None:
+        """Join the oldest chunk and the oldest command of a digest, whichever came first."""
+        chunks, passages = self._chunks.get(digest), self._alone.get(digest)
+        while chunks and passages:
+            passage = passages.popleft()
+            passage.chunk_id, passage.start, passage.chunk_ns = chunks.popleft()
+            self._judged[passage.chunk_id] = passage
+            self._complete(passage.chunk_id)
+
+    def _complete(self, chunk_id: int) -> None:
+        """Join verdict and prediction to the command of a chunk, in whatever order they came."""
+        passage = self._judged.get(chunk_id)
+        if passage is None:
+            return
+        if passage.verdict is None:
+            passage.verdict, passage.verdict_ns = self._first_verdict(passage)
+        if chunk_id in self._predictions:
+            passage.num_frames, passage.prediction_ns = self._predictions[chunk_id]
+
+    def _first_verdict(self, passage: Passage) -> tuple[Verdict | None, int]:
+        """Return the verdict that counts; one that came before its chunk is about nothing."""
+        earliest_ns = passage.chunk_ns - _ORDER_TOLERANCE_NS
+        return next(((verdict, at_ns) for verdict, at_ns in self._verdicts.get(
+            passage.chunk_id, ()) if at_ns >= earliest_ns), (None, 0))
 
     def _is_hold(self, output: _Output) -> bool:
         if len(output.trajectory.times) != 1:
@@ -166,9 +190,10 @@ class Ledger:
 
     def _judge_release(self, output: _Output) -> str:
         """Say why a release is not verified; '' if it is."""
-        for passage in reversed(self.passages):
-            if passage.received_ns > output.received_ns or not follows(
-                    output.trajectory, passage):
+        # Of equal commands the one that was put to the predictor is the one that was released.
+        for passage in chain(reversed(self._judged.values()), reversed(self.passages)):
+            late_ns = passage.received_ns - output.received_ns
+            if late_ns > _ORDER_TOLERANCE_NS or not follows(output.trajectory, passage):
                 continue
             if passage.release_ns not in (0, output.received_ns):
                 return f'command {passage.digest.hex()[:8]} was released twice'
@@ -211,6 +236,9 @@ def follows(released: Trajectory, passage: Passage) -> bool:
     factor = verdict.speed_factor if verdict is not None else 1.0
     times = released.times * factor
     count = len(times) - 1
+    # Most commands differ in their first point already, and this is asked very often.
+    if count and np.abs(positions[0] - command.positions[0]).max() > _POSITION_TOLERANCE:
+        return False
     if count > len(command.times) or not (
             np.allclose(times[:count], command.times[:count], rtol=0, atol=_TIME_TOLERANCE)
             and np.allclose(positions[:count], command.positions[:count], rtol=0,

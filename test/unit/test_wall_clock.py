@@ -1,0 +1,62 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A process whose wall clock steps while its steady clock does not."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from wm_ros.faults.fault import NotMeasured
+from wm_ros.ros import faults_wall_clock
+from wm_ros.ros.faults_wall_clock import SteppedClock
+
+CHILD = '''
+import sys, time
+for _ in sys.stdin:
+    print(time.time_ns(), time.monotonic_ns(), flush=True)
+'''
+S = 1_000_000_000
+
+
+@pytest.fixture
+def child(tmp_path):
+    """Start a process that says its times whenever it is asked, and the clock that it has."""
+    if not (shutil.which('cc') or shutil.which('gcc')):
+        pytest.skip('needs a C compiler')
+    (tmp_path / 'tell_time.py').write_text(CHILD)
+    clock = SteppedClock(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, faults_wall_clock.__file__, str(clock.library), str(clock.file),
+         'tell_time'], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask():
+        process.stdin.write('\n')
+        process.stdin.flush()
+        return [int(word) for word in process.stdout.readline().split()]
+
+    yield clock, ask
+    process.stdin.close()
+    process.wait(10.0)
+    process.stdout.close()
+
+
+@pytest.mark.parametrize('seconds', [3600.0, -3600.0, 0.75, -0.75])
+def test_only_the_wall_clock_steps(child, seconds):
+    clock, ask = child
+    wall_ns, steady_ns = ask()
+    assert abs(wall_ns - time.time_ns()) < 30 * S
+    clock.step(seconds)
+    later_ns, later_steady_ns = ask()
+    passed_ns = later_steady_ns - steady_ns
+    assert 0 <= passed_ns < 30 * S
+    assert abs(later_ns - wall_ns - passed_ns - seconds * S) < 0.3 * S
+    assert abs(later_ns - clock.now_ns()) < 30 * S
+
+
+def test_without_a_compiler_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, 'which', lambda name: None)
+    with pytest.raises(NotMeasured, match='apt install gcc'):
+        SteppedClock(tmp_path)
