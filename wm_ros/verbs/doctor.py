@@ -40,7 +40,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def add_parser(verbs: Any) -> None:
     """Add the verbs of this module."""
-    parser = add_verb(verbs, doctor)  # type: ignore[arg-type]
+    parser = add_verb(verbs, doctor)
     parser.add_argument('--namespace', default='', help='of gate and predictor')
     parser.add_argument('--duration', type=positive_float, default=4.0,
                         help='how long to listen, s (default: %(default)s)')

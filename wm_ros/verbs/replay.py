@@ -82,7 +82,7 @@ def _show(found: list['Comparison'], title: str) -> None:
 
 def add_parser(verbs: Any) -> None:
     """Add the verbs of this module."""
-    parser = add_verb(verbs, replay)  # type: ignore[arg-type]
+    parser = add_verb(verbs, replay)
     parser.add_argument('file', type=Path, help='an .mcap file of wm_evidence')
     parser.add_argument('--engine', help='default: the one that judged then')
     parser.add_argument('--device', help='default: the one that it ran on')

@@ -108,7 +108,7 @@ def _share(text: str) -> float:
 
 def add_parser(verbs: Any) -> None:
     """Add the verbs of this module."""
-    parser = add_verb(verbs, score)  # type: ignore[arg-type]
+    parser = add_verb(verbs, score)
     parser.add_argument('bag', type=Path,
                         help='a rosbag2 bag, an .mcap file, or a directory of them')
     parser.add_argument('--false-veto', type=_share, metavar='SHARE',
