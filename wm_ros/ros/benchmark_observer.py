@@ -14,9 +14,9 @@ from wm_ros.ros.observer_ledger import Passage
 
 _HELD = (GateState.HOLD, GateState.ESTOP)
 _KEPT_NS = 30_000_000_000
-# The gate measures from its own receipt, which may be a little before ours.
 # The replayed arm moves on while the gate holds; a command that is released has more points.
 _HOLD_TOLERANCE_RAD = 0.5
+# The gate measures from its own receipt, which may be a little before ours.
 _TOLERANCE_NS, _HOLD_WITHIN_NS = 20_000_000, 500_000_000
 
 
