@@ -81,8 +81,9 @@ class LoopConductor:
         self._watch()
         self._send(is_sending=False)
         self._wire.spin_for(_AGE_NS / 1e9 + 0.2)
-        self._report(age_ns=0)
+        # First judge what came out, while the commands that it came from are still known.
         observer.settle(is_final=True)
+        self._report(age_ns=0)
         self._end(before)
 
     def _watch(self) -> None:

@@ -14,6 +14,8 @@ from wm_ros.ros.observer_ledger import Passage
 
 _HELD = (GateState.HOLD, GateState.ESTOP)
 _KEPT_NS = 30_000_000_000
+# The replayed arm moves on while the gate holds; a command that is released has more points.
+_HOLD_TOLERANCE_RAD = 0.5
 # The gate measures from its own receipt, which may be a little before ours.
 _TOLERANCE_NS, _HOLD_WITHIN_NS = 20_000_000, 500_000_000
 
@@ -40,6 +42,11 @@ class BenchmarkObserver(Observer):
         self._released_ns: dict[int, int] = {}
         # When a state was seen and whether it is one in which nothing is released; holds as well.
         self._stances: list[tuple[int, bool]] = []
+
+    def clear(self) -> None:
+        """Begin a new ledger."""
+        super().clear()
+        self.ledger.hold_tolerance_rad = _HOLD_TOLERANCE_RAD
 
     def finished(self, now_ns: int, *, age_ns: int) -> list[dict[str, Any]]:
         """
