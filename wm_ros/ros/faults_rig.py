@@ -69,6 +69,7 @@ class Rig(GraphProcesses):
         self._direction = 1.0
         self._num_paths = 0
         self._stop = threading.Event()
+        self._error: Exception | None = None
         self._threads: list[threading.Thread] = []
         actors = [self.node, self.robot]
         self._spin(context, actors if self.predictor is None else [*actors, self.predictor])
@@ -186,9 +187,15 @@ class Rig(GraphProcesses):
             raise WorldModelError(f'{failure()} (waited {timeout_s:g} s)')
 
     def wait(self, condition: Callable[[], Any], timeout_s: float) -> bool:
-        """Wait for a condition; returns whether it was met."""
+        """
+        Wait for a condition; returns whether it was met.
+
+        :raises WorldModelError: if a callback of the rig's own nodes has raised.
+        """
         deadline = time.monotonic() + timeout_s
         while not condition():
+            if self._error is not None:
+                raise WorldModelError(f'a node of the rig failed: {self._error!r}')
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_S)
@@ -222,6 +229,9 @@ class Rig(GraphProcesses):
                     executor.spin_once(timeout_sec=0.05)
             except ExternalShutdownException:
                 pass
+            except Exception as error:  # named guard: worker loop
+                self._error = error
+                raise
             finally:
                 executor.shutdown(timeout_sec=1.0)
 

@@ -48,7 +48,7 @@ class FaultRobot(Node):
     def __init__(self, *, has_camera: bool, **node_arguments: Any) -> None:
         super().__init__('fault_robot', **node_arguments)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._lock = threading.Lock()
+        self._lock, self._camera_lock = threading.Lock(), threading.Lock()
         self._knots = np.array([0.0]), np.zeros((1, len(JOINTS)))
         self._started_s = time.monotonic()
         self._noise = np.random.default_rng(0)
@@ -79,12 +79,14 @@ class FaultRobot(Node):
 
     def open_camera(self, profile: QoSProfile) -> None:
         """Open the raw and the compressed camera topic, in the place of those that were open."""
-        for publisher in (self._camera, self._jpegs):
-            if publisher is not None:
-                self.destroy_publisher(publisher)
-        self._jpegs = self.create_publisher(
-            CompressedImage, 'camera/image_raw/compressed', profile)
-        self._camera = self.create_publisher(Image, 'camera/image_raw', profile)
+        # The timer's thread must not find a publisher that is being destroyed.
+        with self._camera_lock:
+            for publisher in (self._camera, self._jpegs):
+                if publisher is not None:
+                    self.destroy_publisher(publisher)
+            self._jpegs = self.create_publisher(
+                CompressedImage, 'camera/image_raw/compressed', profile)
+            self._camera = self.create_publisher(Image, 'camera/image_raw', profile)
 
     def set_camera_rate(self, rate_hz: float) -> None:
         """Let the camera run at a rate, Hz."""
@@ -141,7 +143,11 @@ class FaultRobot(Node):
             self._joints.publish(changed)
 
     def _publish_picture(self) -> None:
-        camera = self._camera
+        with self._camera_lock:
+            self._send_picture()
+
+    def _send_picture(self) -> None:
+        """Send one picture; runs under the camera's lock."""
         # A real camera has noise, so that no two of its pictures are equal.
         rgb = self.picture if self.picture is not None else self._noise.integers(
             0, 255, (*_SIZE, 3), np.uint8)
@@ -151,4 +157,4 @@ class FaultRobot(Node):
         changed = self.change_picture(array_to_image(rgb, **header))
         if changed is not None:
             self.last_picture_ns = time.time_ns()
-            camera.publish(changed)
+            self._camera.publish(changed)
