@@ -39,6 +39,11 @@ class OnnxEngine(GraphEngine):
         try:
             self._sessions = {name: _session(content[name], num_threads)
                               for name in self.graph_names}
+            # What the gate waits for is one chunk of all steps: with its shapes known beforehand a
+            # hundred small computations of shapes are done once instead of at each check.
+            self._horizon = checkpoint.config.horizon
+            self._one = _session(content['predict'], num_threads, {
+                'batch': 1, 'observations': 1, 'steps': self._horizon})
             # Many chunks are shared out over threads: that is faster than many threads for each.
             self._single = (self._sessions['predict'] if num_threads == 1
                             else _session(content['predict'], 1))
@@ -61,7 +66,10 @@ class OnnxEngine(GraphEngine):
         try:
             if graph == 'predict' and len(given['actions']) > _PART:
                 return self._run_parts(given)
-            made: list[Any] = self._sessions[graph].run(None, given)
+            session = self._sessions[graph]
+            if graph == 'predict' and given['actions'].shape[:2] == (1, self._horizon):
+                session = self._one
+            made: list[Any] = session.run(None, given)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'onnxruntime failed on {graph}: {error}') from error
         return made
@@ -88,7 +96,9 @@ class OnnxEngine(GraphEngine):
         return array if count == 1 else np.repeat(array, count, axis=0)
 
 
-def _session(graph: str | bytes, num_threads: int) -> onnxruntime.InferenceSession:
+def _session(graph: str | bytes, num_threads: int, shapes: Mapping[str, int] | None = None
+             ) -> onnxruntime.InferenceSession:
+    """Load a graph; ``shapes`` fixes sizes that it leaves free, by name."""
     # All optimisations are on by default. Binding inputs and outputs was measured to save nothing
     # on the CPU, where arrays are taken as they are.
     options = onnxruntime.SessionOptions()
@@ -97,4 +107,6 @@ def _session(graph: str | bytes, num_threads: int) -> onnxruntime.InferenceSessi
     # Waiting threads that spin would take the core that the gate and the camera need.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
+    for name, size in (shapes or {}).items():
+        options.add_free_dimension_override_by_name(name, size)
     return onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
