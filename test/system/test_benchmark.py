@@ -65,8 +65,9 @@ def test_the_loop_and_the_gate_count_every_command(tmp_path, started):
         assert step['commands'] == sum(step[name] for name in (
             'released', 'refused', 'late', 'dropped', 'withheld'))
         assert step['misses_held'] == step['late']
-        # A starved observer may miss a message of depth 1 and then cannot verify a release.
-        assert step['unverified_releases'] >= len(step['unverified'])
+        # A starved observer may miss a message of depth 1 and then cannot verify a release; most
+        # of them it can.
+        assert 2 * step['unverified_releases'] <= step['commands']
         assert set(step['processes']) == {
             'wm_predictor', 'wm_gate', 'benchmark_robot', 'conductor'}
     # However busy the machine, an answer without a model comes in time.
