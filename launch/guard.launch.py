@@ -64,8 +64,21 @@ def given_parameters(context: LaunchContext, node: str) -> dict[str, ParameterVa
     return given
 
 
+def enclave(context: LaunchContext, name: str) -> tuple[list[str], dict[str, str]]:
+    """
+    Give a node an enclave of its own, with what has to change in its environment.
+
+    An override in the environment is meant for the launch process and would win over the argument.
+    """
+    prefix = LaunchConfiguration('enclave_prefix').perform(context)
+    if not prefix:
+        return [], {}
+    return ['--enclave', f'{prefix.rstrip("/")}/{name}'], {'ROS_SECURITY_ENCLAVE_OVERRIDE': ''}
+
+
 def lifecycle_node(context: LaunchContext, name: str, **options) -> LifecycleNode:
     """Make one of the two nodes; its file, then the user's, then the arguments count."""
+    enclave_arguments, environment = enclave(context, name)
     return LifecycleNode(
         package='wm_ros', executable=name, name=name, output='screen',
         namespace=LaunchConfiguration('namespace'),
@@ -74,7 +87,8 @@ def lifecycle_node(context: LaunchContext, name: str, **options) -> LifecycleNod
             LaunchConfiguration('params_file'),
             given_parameters(context, name),
         ],
-        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        ros_arguments=['--log-level', LaunchConfiguration('log_level'), *enclave_arguments],
+        additional_env=environment,
         **options)
 
 
@@ -127,6 +141,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument('camera_topic', default_value='', description='sensor_msgs/Image'),
         DeclareLaunchArgument(
             'camera_info_topic', default_value='', description='sensor_msgs/CameraInfo'),
+        DeclareLaunchArgument(
+            'enclave_prefix', default_value='',
+            description='enclaves of SROS2, as /wm_ros for /wm_ros/wm_gate and so on; empty: none'),
         DeclareLaunchArgument('use_sim_time', default_value='false'),
         DeclareLaunchArgument('log_level', default_value='info'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(

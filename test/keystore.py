@@ -63,7 +63,7 @@ class Keystore:
 
     def __init__(self, root: Path, domain: int) -> None:
         self.root = root
-        self._domain = domain
+        self.domain = domain
         self.authority = make_signer('wm_ros test authority')
         self._governance = self.authority.sign(governance_xml(domain))
 
@@ -83,7 +83,7 @@ class Keystore:
         permissions_ca = permissions_authority or self.authority
         identity_ca = identity_authority or self.authority
         member = make_signer(enclave.path, issuer=identity_ca)
-        governance = permissions_ca.sign(governance_xml(self._domain))
+        governance = permissions_ca.sign(governance_xml(self.domain))
         folder = self.directory(enclave.path)
         folder.mkdir(parents=True)
         for name, content in {
@@ -91,7 +91,7 @@ class Keystore:
             'permissions_ca.cert.pem': permissions_ca.certificate_pem(),
             'cert.pem': member.certificate_pem(), 'key.pem': member.key_pem(),
             'governance.p7s': governance if permissions_authority else self._governance,
-            'permissions.p7s': permissions_ca.sign(permissions_xml(enclave, self._domain)),
+            'permissions.p7s': permissions_ca.sign(permissions_xml(enclave, self.domain)),
         }.items():
             (folder / name).write_bytes(content)
         return folder
@@ -116,7 +116,7 @@ def make_signer(name: str, *, issuer: Signer | None = None) -> Signer:
 
 def governance_xml(domain: int) -> str:
     """Write the rules of the domain: nobody unknown, everything encrypted and checked."""
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
+    return f'''<?xml version="1.0" encoding="UTF-8"?>
 <dds xmlns:xsi="{_INSTANCE}" xsi:noNamespaceSchemaLocation="{_SCHEMA}governance.xsd">
 <domain_access_rules><domain_rule>
 <domains><id>{domain}</id></domains>
@@ -136,7 +136,7 @@ def governance_xml(domain: int) -> str:
 </topic_rule></topic_access_rules>
 </domain_rule></domain_access_rules>
 </dds>
-"""
+'''
 
 
 def permissions_xml(enclave: Enclave, domain: int) -> str:
@@ -144,7 +144,7 @@ def permissions_xml(enclave: Enclave, domain: int) -> str:
     now = datetime.datetime.now(datetime.timezone.utc)
     begin, end = (f'{now + datetime.timedelta(hours=hours):%Y-%m-%dT%H:%M:%S}'
                   for hours in (-1, 24))
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
+    return f'''<?xml version="1.0" encoding="UTF-8"?>
 <dds xmlns:xsi="{_INSTANCE}" xsi:noNamespaceSchemaLocation="{_SCHEMA}permissions.xsd">
 <permissions><grant name="{enclave.path}">
 <subject_name>CN={enclave.path}</subject_name>
@@ -157,7 +157,7 @@ def permissions_xml(enclave: Enclave, domain: int) -> str:
 <default>DENY</default>
 </grant></permissions>
 </dds>
-"""
+'''
 
 
 def _topics(expressions: set[str]) -> str:

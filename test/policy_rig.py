@@ -16,6 +16,8 @@ from lxml import etree
 
 POLICY = Path(__file__).resolve().parents[1] / 'config' / 'sros2' / 'wm_ros.policy.xml'
 
+# Of the policy format; sros2 of Jazzy takes no other.
+VERSION = '0.2.0'
 # The graph cache of the middleware, which every enclave writes and reads; sros2 adds it as well.
 DISCOVERY_TOPIC = 'ros_discovery_info'
 
@@ -63,16 +65,16 @@ def form_errors(policy: etree._Element) -> list[str]:
     :returns: what is wrong, in words.
     """
     found = [] if policy.tag == 'policy' else [f'the root is {policy.tag}, not policy']
-    if 'version' not in policy.attrib:
-        found.append('policy has no version')
-    if [child.tag for child in elements(policy)] != ['contexts']:
-        found.append('policy must hold exactly one contexts')
-    contexts = policy.findall('contexts/*')
-    if not contexts:
-        found.append('contexts is empty')
-    for context in contexts:
-        found += _check_element(context, 'context', {'path'}, {'path'}, {'profiles'})
-        for profiles in elements(context):
+    if policy.get('version') != VERSION:
+        found.append(f'the version of policy is {policy.get("version")}, not {VERSION}')
+    if [child.tag for child in elements(policy)] != ['enclaves']:
+        found.append('policy must hold exactly one enclaves')
+    described = policy.findall('enclaves/*')
+    if not described:
+        found.append('enclaves is empty')
+    for element in described:
+        found += _check_element(element, 'enclave', {'path'}, {'path'}, {'profiles'})
+        for profiles in elements(element):
             found += _check_element(profiles, 'profiles', set(), {'type'}, {'profile', 'metadata'})
             for profile in profiles.findall('profile'):
                 found += _check_element(
@@ -90,11 +92,11 @@ def elements(parent: etree._Element) -> list[etree._Element]:
 def enclaves(policy: etree._Element) -> dict[str, Enclave]:
     """Translate a policy to DDS topics, one entry for each enclave."""
     found: dict[str, Enclave] = {}
-    for context in policy.findall('contexts/context'):
-        enclave = found[context.get('path')] = Enclave(context.get('path'))
+    for element in policy.findall('enclaves/enclave'):
+        enclave = found[element.get('path')] = Enclave(element.get('path'))
         enclave.publish.add(DISCOVERY_TOPIC)
         enclave.subscribe.add(DISCOVERY_TOPIC)
-        for group in context.iterfind('profiles/profile/*'):
+        for group in element.iterfind('profiles/profile/*'):
             for qualifier in GROUPS[group.tag][1]:
                 if group.get(qualifier) == 'ALLOW':
                     for name in expand_names(group):

@@ -30,7 +30,8 @@ from launch_ros.actions import LifecycleNode, Node  # noqa: E402
 LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / 'launch'
 GUARD_ARGUMENTS = {
     'namespace', 'params_file', 'mode', 'command_out_topic', 'command_out_type',
-    'checkpoint_path', 'camera_topic', 'camera_info_topic', 'use_sim_time', 'log_level'}
+    'checkpoint_path', 'camera_topic', 'camera_info_topic', 'enclave_prefix', 'use_sim_time',
+    'log_level'}
 
 
 def load(name: str) -> LaunchDescription:

@@ -58,14 +58,14 @@ def test_the_policy_has_the_form_that_sros2_reads():
 
 
 @pytest.mark.parametrize(('broken', 'word'), [
-    ('<policy><contexts/></policy>', 'no version'),
-    ('<policy version="1"/>', 'exactly one contexts'),
-    ('<policy version="1"><contexts/></policy>', 'empty'),
-    ('<policy version="1"><contexts><context><profiles><profile ns="/" node="n"/></profiles>'
-     '</context></contexts></policy>', 'lacks path'),
-    ('<policy version="1"><contexts><context path="/a"/></contexts></policy>', 'empty'),
-    ('<policy version="1"><contexts><context path="/a"><profiles><profile node="n"/></profiles>'
-     '</context></contexts></policy>', 'lacks ns'),
+    ('<policy><enclaves/></policy>', 'the version of policy is None'),
+    ('<policy version="0.2.0"/>', 'exactly one enclaves'),
+    ('<policy version="0.2.0"><enclaves/></policy>', 'empty'),
+    ('<policy version="0.2.0"><enclaves><enclave><profiles><profile ns="/" node="n"/></profiles>'
+     '</enclave></enclaves></policy>', 'lacks path'),
+    ('<policy version="0.2.0"><enclaves><enclave path="/a"/></enclaves></policy>', 'empty'),
+    ('<policy version="0.2.0"><enclaves><enclave path="/a"><profiles><profile node="n"/></profiles>'
+     '</enclave></enclaves></policy>', 'lacks ns'),
 ])
 def test_a_policy_of_another_form_is_told_in_words(broken, word):
     assert any(word in error for error in form_errors(etree.fromstring(broken)))
@@ -82,8 +82,8 @@ def test_a_policy_of_another_form_is_told_in_words(broken, word):
 ])
 def test_a_rule_of_another_form_is_told_in_words(group, word):
     policy = etree.fromstring(
-        '<policy version="1"><contexts><context path="/a"><profiles><profile ns="/" node="n">'
-        f'{group}</profile></profiles></context></contexts></policy>')
+        '<policy version="0.2.0"><enclaves><enclave path="/a"><profiles><profile ns="/" node="n">'
+        f'{group}</profile></profiles></enclave></enclaves></policy>')
     assert any(word in error for error in form_errors(policy))
 
 
