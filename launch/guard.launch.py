@@ -143,7 +143,7 @@ def generate_launch_description() -> LaunchDescription:
             'camera_info_topic', default_value='', description='sensor_msgs/CameraInfo'),
         DeclareLaunchArgument(
             'enclave_prefix', default_value='',
-            description='enclaves of SROS2, as /wm_ros for /wm_ros/wm_gate and so on; empty: none'),
+            description='of SROS2, as /wm_ros for /wm_ros/wm_gate and so on; empty: none'),
         DeclareLaunchArgument('use_sim_time', default_value='false'),
         DeclareLaunchArgument('log_level', default_value='info'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(

@@ -90,7 +90,7 @@ class Ledger:
         silence_s = (now.steady_ns - at.steady_ns) / NS
         return (self.joint_age_s(now) < self.config.joint_state_timeout
                 and silence_s < self.config.heartbeat_timeout
-                and 0.0 <= beat.image_age_s
+                and beat.image_age_s >= 0.0
                 and beat.image_age_s + silence_s < self.config.image_timeout
                 and beat.is_calibrated)
 
@@ -113,6 +113,11 @@ class Ledger:
             elif isinstance(effect, Hold):
                 self._judge_hold(effect, now)
         self.wire += outputs
+        self._judge_silence(outputs, before, after)
+        self._judge_stop(outputs, before, after, now)
+
+    def _judge_silence(self, outputs: list, before: State, after: State) -> None:
+        """Check that nothing is heard of a gate that is inactive, waiting or stopped."""
         if not self.is_active:
             assert after is State.INACTIVE, 'nobody activated it'
             assert not outputs or before in MOVING, 'invariant 1: inactive and heard'
@@ -120,15 +125,18 @@ class Ledger:
             assert after is State.ESTOP, 'a latched stop stays until it is cleared'
         if before is State.WAITING and after is State.WAITING:
             assert not outputs, 'invariant 1: waiting and heard'
-        if before in MOVING and after not in MOVING:
+
+    def _judge_stop(self, outputs: list, before: State, after: State, now: Now) -> None:
+        """Check that a stop ends with the hold, or for want of joints with nothing."""
+        if after in MOVING:
+            return
+        if before is not after:
             self.stopped_at = self.step
-            if not outputs:
-                assert after in (State.ESTOP, State.INACTIVE), 'invariant 5: no joints, so e-stop'
-                assert self.joint_age_s(now) >= self.config.joint_state_timeout, 'invariant 4'
-                self.is_excused = True
-        elif after not in MOVING and before is not after:
-            self.stopped_at = self.step
-        if after not in MOVING and self.wire and not self.is_excused:
+        if before in MOVING and not outputs:
+            assert after in (State.ESTOP, State.INACTIVE), 'invariant 5: no joints, so e-stop'
+            assert self.joint_age_s(now) >= self.config.joint_state_timeout, 'invariant 4'
+            self.is_excused = True
+        if self.wire and not self.is_excused:
             assert isinstance(self.wire[-1], Hold), 'invariant 4: the hold is the last word'
 
     def judge_after_ticks(self, state: State, now: Now) -> None:

@@ -64,8 +64,8 @@ def test_the_policy_has_the_form_that_sros2_reads():
     ('<policy version="0.2.0"><enclaves><enclave><profiles><profile ns="/" node="n"/></profiles>'
      '</enclave></enclaves></policy>', 'lacks path'),
     ('<policy version="0.2.0"><enclaves><enclave path="/a"/></enclaves></policy>', 'empty'),
-    ('<policy version="0.2.0"><enclaves><enclave path="/a"><profiles><profile node="n"/></profiles>'
-     '</enclave></enclaves></policy>', 'lacks ns'),
+    ('<policy version="0.2.0"><enclaves><enclave path="/a"><profiles><profile node="n"/>'
+     '</profiles></enclave></enclaves></policy>', 'lacks ns'),
 ])
 def test_a_policy_of_another_form_is_told_in_words(broken, word):
     assert any(word in error for error in form_errors(etree.fromstring(broken)))
