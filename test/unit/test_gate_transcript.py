@@ -18,6 +18,7 @@ from gate_rig import MS, Rig, make_command, make_sample, make_setpoint
 from wm_ros.datatypes import CommandInterface, Decision, Reason
 from wm_ros.gate.config import ARRAY_TYPE
 from wm_ros.gate.effects import CheckAnswered, Forward, Hold, PublishChunk, StateChanged
+from wm_ros.gate.release import rule
 from wm_ros.gate.values import Heartbeat
 
 STORED = Path(__file__).with_name('gate_transcript.txt')
@@ -152,7 +153,6 @@ def noon(day: Day) -> None:
             ('invalid', Decision.INVALID, {'reasons': Reason.MODEL_ERROR}),
             ('another digest', Decision.OK, {'digest': bytes(16), 'message': 'mine'}),
             ('another digest, no words', Decision.OK, {'digest': bytes(16)}),
-            ('another chunk', Decision.OK, {'chunk_id': 5}),
             ('expired', Decision.OK, {'valid_until_ns': now - 2 * MS}),
             ('from before', Decision.OK, {'stamp_ns': now - 900 * MS}),
             ('frame from the future', Decision.OK, {'observation_stamp_ns': now + 9000 * MS}),
@@ -162,7 +162,8 @@ def noon(day: Day) -> None:
             ('nan', Decision.OK, {'risk': float('nan')}),
             ('risky', Decision.OK, {'risk': 0.6}),
             ('risk on the threshold', Decision.OK, {'risk': 0.5}),
-            ('uncalibrated', Decision.OK, {'reasons': Reason.UNCALIBRATED})):
+            ('uncalibrated', Decision.OK, {'reasons': Reason.UNCALIBRATED}),
+            ('another chunk', Decision.OK, {'chunk_id': 5})):
         chunk = day.ask(f'ask: {title}')
         day.rig.advance(7)
         day.answer(title, chunk, decision, **changes)
@@ -176,6 +177,17 @@ def noon(day: Day) -> None:
     day.rig.run(140)
     day.tick('still in time')
     day.tick('too late')
+    day.rearm()
+    day.ask('ask: under judgement')
+    day.ask('a bad one meanwhile', make_command(((0.0, float('nan')), (0.0, 0.0))))
+    day.rearm()
+    chunk = day.ask('ask: the frame grows old meanwhile')
+    day.rig.image_age_s = 0.6
+    day.rig.progress += 1
+    day.rig.gate.inputs.take_heartbeat(Heartbeat(
+        progress=day.rig.progress, is_calibrated=False, image_age_s=0.6), day.rig.now)
+    day.answer('allowed, but for the inputs', chunk)
+    day.rig.image_age_s = 0.03
     for title, command in (
             ('empty', replace(make_command(), points=())),
             ('stranger', make_command(names=('a', 'x'))),
@@ -287,6 +299,7 @@ def evening(day: Day) -> None:
     day.call('clear', 'clear')
     rig.positions = (0.0, 0.0)
     rig.run(300)
+    rig.gate.replace_config(replace(rig.config, max_consecutive_vetoes=4))
     for _ in range(5):
         chunk = day.ask('ask again')
         day.answer('vetoes in a row', chunk, Decision.VETO)
@@ -335,14 +348,34 @@ def shadow() -> Day:
     return day
 
 
+def rulings() -> Iterator[str]:
+    """Rule on verdicts by themselves, on and beside every border."""
+    rig = Rig().arm()
+    chunk, now = rig.ask(), rig.now
+    yield '== rulings'
+    for changes in (
+            {}, {'message': 'fine'}, {'risk': 0.5}, {'horizon_s': float('inf')},
+            {'decision': Decision.ABSTAIN}, {'decision': Decision.VETO, 'message': 'a cup'},
+            {'stamp_ns': now.ros_ns + 50 * MS}, {'stamp_ns': now.ros_ns + 51 * MS},
+            {'stamp_ns': chunk.stamp_ns - 50 * MS}, {'stamp_ns': chunk.stamp_ns - 51 * MS},
+            {'observation_stamp_ns': now.ros_ns + 51 * MS}, {'valid_until_ns': now.ros_ns},
+            {'valid_until_ns': now.ros_ns - 1}, {'reasons': Reason.UNCALIBRATED}):
+        verdict = replace(rig.verdict(chunk), **changes)
+        yield f'   {rule(verdict, chunk, now, rig.config)}'
+    for late_ns in (0, 1, 5 * MS):
+        late = replace(now, ros_ns=chunk.decide_by_ns + late_ns)
+        yield f'   {rule(rig.verdict(chunk), chunk, late, rig.config)}'
+
+
 def transcript() -> Iterator[str]:
     """Yield the lines of the day."""
-    day = morning(allow_bypass=True, max_consecutive_vetoes=4, release_count=2)
+    day = morning(allow_bypass=True, release_count=2)
     noon(day)
     afternoon(day)
     evening(day)
     for part in (day, speeds(), shadow()):
         yield from part.lines
+    yield from rulings()
 
 
 def test_the_day_is_as_it_was():
