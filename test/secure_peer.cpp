@@ -11,7 +11,9 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -28,6 +30,7 @@
 #include <fastdds/dds/subscriber/Subscriber.hpp>
 #include <fastdds/dds/topic/TopicDataType.hpp>
 #include <fastdds/dds/topic/TypeSupport.hpp>
+#include <fastdds/rtps/transport/UDPv4TransportDescriptor.h>
 
 using namespace eprosima::fastdds::dds;
 using eprosima::fastrtps::rtps::InstanceHandle_t;
@@ -97,6 +100,10 @@ int main(int argc, char ** argv)
   const bool writes = std::string(argv[1]) == "write";
   std::string name = argv[4];
   DomainParticipantQos participant_qos;
+  // Not over shared memory: another version of Fast DDS on this host may lay it out differently.
+  participant_qos.transport().use_builtin_transports = false;
+  participant_qos.transport().user_transports.push_back(
+    std::make_shared<eprosima::fastdds::rtps::UDPv4TransportDescriptor>());
   if (argc > 5) {add_keys(participant_qos, argv[5]);}
   auto * participant = DomainParticipantFactory::get_instance()->create_participant(
     std::stoi(argv[2]), participant_qos);
