@@ -74,7 +74,7 @@ $(MUTATION)/venv/.stamp: requirements/mutation.txt requirements/constraints.txt
 mutation: $(MUTATION)/venv/.stamp  ## change the gate's code bit by bit, and see which tests notice
 	@rm -rf $(MUTATION)/tree && mkdir -p $(MUTATION)/tree
 	@cp -r wm_ros test config msg srv launch models pyproject.toml $(MUTATION)/tree
-	@cd $(MUTATION)/tree && ../venv/bin/mutmut run $(MUTANTS) && ../venv/bin/mutmut results
+	@cd $(MUTATION)/tree && ../venv/bin/mutmut run $(MUTANTS) && ../venv/bin/mutmut results | sed '/not checked/d'
 
 clean:  ## remove what was built, installed and cached here, .venv too
 	rm -rf build install log demo_output .stamps $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
