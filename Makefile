@@ -15,6 +15,8 @@ export TORCH_INDEX ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+# Names of single mutants, as mutmut prints them; all when empty.
+MUTANTS ?=
 
 VENV := .venv
 DEMO_STAMP := $(VENV)/.stamp-demo
@@ -25,7 +27,7 @@ INTERFACES := package.xml CMakeLists.txt $(wildcard msg/*.msg srv/*.srv scripts/
 # The list of files, not their content: symlinks keep the content live.
 FILE_LIST := build/.files
 
-.PHONY: help setup build demo test test-tensorrt lint benchmark clean FORCE
+.PHONY: help setup build demo test test-tensorrt lint benchmark mutation clean FORCE
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -69,6 +71,18 @@ lint: $(TEST_STAMP)  ## ruff and mypy
 
 benchmark: build $(TEST_STAMP)  ## measure this machine (BENCH_ARGS='--peers --json out.json')
 	@source ./env.sh && exec wm-ros benchmark $(BENCH_ARGS)
+
+# mutmut writes beside what it mutates, so it works on a copy.
+MUTATION := build/mutation
+$(MUTATION)/venv/.stamp: requirements/mutation.txt requirements/constraints.txt
+	@python3 -m venv $(MUTATION)/venv
+	@$(MUTATION)/venv/bin/pip install -q -c requirements/constraints.txt -r requirements/mutation.txt
+	@touch $@
+
+mutation: $(MUTATION)/venv/.stamp  ## change the gate's code bit by bit, and see which tests notice
+	@rm -rf $(MUTATION)/tree && mkdir -p $(MUTATION)/tree
+	@cp -r wm_ros test config msg srv launch models pyproject.toml $(MUTATION)/tree
+	@cd $(MUTATION)/tree && ../venv/bin/mutmut run $(MUTANTS) && ../venv/bin/mutmut results | sed '/not checked/d'
 
 clean:  ## remove what was built, installed and cached here, .venv too
 	rm -rf build install log demo_output benchmark_output .stamps $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

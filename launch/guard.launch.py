@@ -67,8 +67,21 @@ def given_parameters(context: LaunchContext, node: str) -> dict[str, ParameterVa
     return given
 
 
+def enclave(context: LaunchContext, name: str) -> tuple[list[str], dict[str, str]]:
+    """
+    Give a node an enclave of its own, with what has to change in its environment.
+
+    An override in the environment is meant for the launch process and would win over the argument.
+    """
+    prefix = LaunchConfiguration('enclave_prefix').perform(context)
+    if not prefix:
+        return [], {}
+    return ['--enclave', f'{prefix.rstrip("/")}/{name}'], {'ROS_SECURITY_ENCLAVE_OVERRIDE': ''}
+
+
 def make_node(kind: type[Node], context: LaunchContext, name: str, **options) -> Node:
     """Make one of the nodes; its file, then the user's, then the arguments count."""
+    enclave_arguments, environment = enclave(context, name)
     return kind(
         package='wm_ros', executable=name, name=name, output='screen',
         namespace=LaunchConfiguration('namespace'),
@@ -77,7 +90,8 @@ def make_node(kind: type[Node], context: LaunchContext, name: str, **options) ->
             LaunchConfiguration('params_file'),
             given_parameters(context, name),
         ],
-        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        ros_arguments=['--log-level', LaunchConfiguration('log_level'), *enclave_arguments],
+        additional_env=environment,
         **options)
 
 
@@ -136,6 +150,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'evidence_directory', default_value='',
             description='where wm_evidence keeps a file for each veto; empty: it is not started'),
+        DeclareLaunchArgument(
+            'enclave_prefix', default_value='',
+            description='of SROS2, as /wm_ros for /wm_ros/wm_gate and so on; empty: none'),
         DeclareLaunchArgument('use_sim_time', default_value='false'),
         DeclareLaunchArgument('log_level', default_value='info'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(

@@ -8,8 +8,8 @@ collects, starts one child pytest a file, and replays the child's reports as its
 dies or hangs fails the tests it still owed. ``--in-process`` switches all this off.
 """
 
+import json
 import os
-import pickle
 import queue
 import subprocess
 import sys
@@ -33,14 +33,22 @@ class ReportSender:
 
     def __init__(self, config: pytest.Config, file_descriptor: int) -> None:
         self._config = config
-        self._pipe = os.fdopen(file_descriptor, 'wb')
+        self._pipe = os.fdopen(file_descriptor, 'w', encoding='utf-8')
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send one report."""
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
-        pickle.dump(data, self._pipe)
+        self._pipe.write(json.dumps(data) + '\n')
         self._pipe.flush()
+
+
+def _restore(data: dict[str, Any]) -> dict[str, Any]:
+    """Give a report the tuples back that JSON has no word for; pytest asks for them by type."""
+    for key in ('location', 'longrepr'):
+        if isinstance(data.get(key), list):
+            data[key] = tuple(data[key])
+    return data
 
 
 class Child:
@@ -69,12 +77,11 @@ class Child:
 
     def _receive(self, read_end: int) -> None:
         """Move reports from the pipe to the queue, and None at its end; runs on its own thread."""
-        with os.fdopen(read_end, 'rb') as pipe:
-            while True:
-                try:
-                    self._queue.put(pickle.load(pipe))
-                except (EOFError, pickle.UnpicklingError):
-                    break
+        with os.fdopen(read_end, encoding='utf-8') as pipe:
+            for line in pipe:
+                # A child that dies while it writes leaves half a line.
+                if line.endswith('\n'):
+                    self._queue.put(_restore(json.loads(line)))
         self._queue.put(None)
 
     def reports(self, item: pytest.Item, timeout_s: float) -> list[pytest.TestReport]:

@@ -31,7 +31,7 @@ LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / 'launch'
 GUARD_ARGUMENTS = {
     'namespace', 'params_file', 'mode', 'command_out_topic', 'command_out_type',
     'checkpoint_path', 'camera_topic', 'camera_info_topic', 'use_sim_time', 'log_level',
-    'evidence_directory'}
+    'evidence_directory', 'enclave_prefix'}
 FAULT_ARGUMENTS = {
     'fault', 'after', 'duration', 'camera_topic', 'camera_info_topic', 'joint_states_topic',
     'command_topic', 'checkpoint_path', 'params_file', 'log_level'}

@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -23,7 +24,11 @@ from wm_ros.datatypes import (  # noqa: E402
     Trajectory,
 )
 from wm_ros.errors import CalibrationError, CheckpointError, EngineError  # noqa: E402
-from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint  # noqa: E402
+from wm_ros.inference.checkpoint import (  # noqa: E402
+    file_sha256,
+    load_checkpoint,
+    resolve_checkpoint,
+)
 from wm_ros.inference.engine import CheckOutput, make_engine, risk_from_logits  # noqa: E402
 from wm_ros.inference.judge import Judge  # noqa: E402
 
@@ -161,6 +166,53 @@ def test_altered_missing_and_foreign_files_are_named(tmp_path):
     (tmp_path / 'manifest.json').write_text('{')
     with pytest.raises(CheckpointError, match='manifest.json cannot be read'):
         load_checkpoint(tmp_path)
+
+
+def test_a_name_in_the_manifest_that_leads_elsewhere_is_refused(tmp_path):
+    path = tmp_path / 'model'
+    write_tiny_checkpoint(path)
+    (tmp_path / 'secret').write_text('not ours')
+    whole = (path / 'manifest.json').read_text()
+    for name in ('../secret', '/etc/hostname', 'inner/predict.onnx', '..', '.', '', 'a\\b',
+                 '.hidden', 'C:secret', 'predict.onnx\n', '~root'):
+        manifest = json.loads(whole)
+        manifest['sha256'][name] = file_sha256(tmp_path / 'secret')
+        (path / 'manifest.json').write_text(json.dumps(manifest))
+        with pytest.raises(CheckpointError, match=re.escape(f'names {name!r}; expected the')):
+            load_checkpoint(path)
+
+
+def test_a_link_out_of_the_checkpoint_is_refused_even_with_the_right_hash(tmp_path):
+    path = tmp_path / 'model'
+    write_tiny_checkpoint(path)
+    (path / 'predict.onnx').rename(tmp_path / 'predict.onnx')
+    (path / 'predict.onnx').symlink_to(tmp_path / 'predict.onnx')
+    with pytest.raises(CheckpointError, match=r'predict\.onnx is a link to .*, outside'):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_that_is_links_all_over_is_whole(tmp_path):
+    # What colcon build --symlink-install makes of models/.
+    path, overlay = tmp_path / 'model', tmp_path / 'overlay'
+    write_tiny_checkpoint(path)
+    overlay.mkdir()
+    for item in path.iterdir():
+        (overlay / item.name).symlink_to(item)
+    assert load_checkpoint(overlay).sha256 == load_checkpoint(path).sha256
+
+
+def test_a_manifest_of_another_form_is_refused_in_words(tmp_path):
+    write_tiny_checkpoint(tmp_path)
+    whole = json.loads((tmp_path / 'manifest.json').read_text())
+    for sha256, words in (
+            ([], 'sha256 is a list'), ({'config.json': 7}, 'hash of config.json is 7'),
+            ({'config.json': 'abc'}, "is 'abc', expected 64"),
+            ({}, 'lists no hash of config.json'),
+            ({key: value for key, value in whole['sha256'].items() if 'model' not in key},
+             'lists no hash of model.safetensors')):
+        (tmp_path / 'manifest.json').write_text(json.dumps({**whole, 'sha256': sha256}))
+        with pytest.raises(CheckpointError, match=words):
+            load_checkpoint(tmp_path)
 
 
 def test_graphs_of_another_version_are_refused(tmp_path):

@@ -681,3 +681,23 @@ def test_the_predictors_own_words_explain_a_stale_image():
         rig.now))
     assert 'frame is 0.70 s old' in rig.message
     assert '(camera unplugged)' in rig.message
+
+
+def test_a_command_under_judgement_in_hold_is_dropped_by_disengaging():
+    """
+    Moved though disengaged: the OK for a command that was asked about in HOLD released it.
+
+    Entering HOLD drops the queue, but a gate that holds already does not enter it. No test
+    disengaged between question and answer in HOLD; the stateful one found it.
+    """
+    rig = Rig().arm()
+    rig.answer(rig.ask(), Decision.VETO)
+    chunk = rig.ask()
+    rig.note(rig.gate.engage(False, rig.now).effects)
+    rig.answer(chunk)
+    assert not rig.forwards()
+    assert rig.state is State.HOLD
+    assert rig.gate.status(rig.now).counters.dropped == 1
+    rig.note(rig.gate.engage(True, rig.now).effects)
+    rig.answer(chunk)
+    assert not rig.forwards(), 'nor once it is engaged again'

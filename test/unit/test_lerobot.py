@@ -233,6 +233,12 @@ def test_pictures_in_the_table_instead_of_a_video(tmp_path):
     ('{', '[', 'not the metadata of a LeRobot'),
     ('"observation.state"', '"state"', 'there is no feature observation.state'),
     ('"dtype": "video"', '"dtype": "string"', 'there is no camera in it'),
+    ('"data/chunk', '"../data/chunk', "leads to '../data/chunk-000/file-000.parquet', outside"),
+    ('"data/chunk', '"/data/chunk', "leads to '/data/chunk-000/file-000.parquet', outside"),
+    ('"videos/{video_key}', '"videos/../../{video_key}', "leads to 'videos/../../observation"),
+    ('"data/chunk', '"{root.__class__}/chunk', "has the fields \\['root.__class__'\\]; known are"),
+    ('"data/chunk', '"{chunk_index:{root}}/chunk', "has the fields \\['root'\\]"),
+    ('"data/chunk', '"{/chunk', 'is no path template'),
 ])
 def test_metadata_that_do_not_fit_are_named(tmp_path, text, change, message):
     root = export(tmp_path, make_episode())

@@ -70,3 +70,10 @@ def test_a_checkpoint_that_is_not_there_is_named(text, expected):
         pytest.importorskip('ament_index_python', reason='needs ROS')
     with pytest.raises(CheckpointError, match=expected):
         checkpoint_directory(text)
+
+
+@pytest.mark.parametrize('text', [
+    'package://wm_ros/../../../etc', 'package://wm_ros//etc', 'package://wm_ros/models/../../x'])
+def test_a_package_is_not_a_way_to_somewhere_else(text):
+    with pytest.raises(CheckpointError, match='leaves the package'):
+        checkpoint_directory(text)

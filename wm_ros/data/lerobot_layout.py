@@ -9,6 +9,7 @@ Source: huggingface/lerobot, src/lerobot/datasets (``CODEBASE_VERSION`` v3.0).
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from wm_ros.errors import DatasetError
@@ -19,6 +20,7 @@ _FILE = 'chunk-{chunk_index:03d}/file-{file_index:03d}'
 EPISODES_PATH = f'meta/episodes/{_FILE}.parquet'
 DATA_PATH = f'data/{_FILE}.parquet'
 VIDEO_PATH = f'videos/{{video_key}}/{_FILE}.mp4'
+_FIELDS = {'chunk_index', 'file_index', 'video_key'}
 STATE, ACTION, IMAGES = 'observation.state', 'action', 'observation.images.'
 # What an episode of this package has beyond LeRobot's own features.
 SETPOINT, VELOCITY, EFFORT = 'wm_ros.setpoint', 'wm_ros.velocity', 'wm_ros.effort'
@@ -44,15 +46,30 @@ class LeRobotInfo:
     total_episodes: int = 0
 
     def data_file(self, row: dict[str, Any]) -> Path:
-        """Return the parquet file of an episode."""
-        return self.root / self.data_path.format(
-            chunk_index=row['data/chunk_index'], file_index=row['data/file_index'])
+        """
+        Return the parquet file of an episode.
+
+        :raises DatasetError: if the metadata lead out of the data set.
+        """
+        return self._inside(self.data_path.format(
+            chunk_index=row['data/chunk_index'], file_index=row['data/file_index']))
 
     def video_file(self, row: dict[str, Any], key: str) -> Path:
-        """Return the video file of an episode's camera."""
-        return self.root / self.video_path.format(
+        """
+        Return the video file of an episode's camera.
+
+        :raises DatasetError: if the metadata lead out of the data set.
+        """
+        return self._inside(self.video_path.format(
             video_key=key, chunk_index=row[f'videos/{key}/chunk_index'],
-            file_index=row[f'videos/{key}/file_index'])
+            file_index=row[f'videos/{key}/file_index']))
+
+    def _inside(self, name: str) -> Path:
+        """Return a path below the root; a link may lead out, as the hub's cache has them."""
+        if Path(name).is_absolute() or '..' in Path(name).parts:
+            raise DatasetError(f'{self.root / INFO_PATH} leads to {name!r}, outside the data set; '
+                               'correct its paths, or do not use it')
+        return self.root / name
 
 
 def is_lerobot(path: Path) -> bool:
@@ -87,9 +104,25 @@ def read_info(root: Path) -> LeRobotInfo:
             total_episodes=int(raw.get('total_episodes', 0)))
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{path}: a key is missing or wrong: {error!r}') from error
+    for template in (info.data_path, info.video_path):
+        _check_template(path, template)
     if not info.fps > 0:
         raise DatasetError(f'{path}: fps is {info.fps}; expected more than 0')
     return info
+
+
+def _check_template(path: Path, template: str) -> None:
+    """Allow only LeRobot's own fields in a path: a format string can reach into any object."""
+    try:
+        parts = [part for part in Formatter().parse(template) if part[1] is not None]
+        # What stands after the colon may have fields of its own.
+        parts += [part for _, _, inner, _ in parts for part in Formatter().parse(inner or '')]
+        fields = {name for _, name, _, _ in parts if name is not None}
+    except (ValueError, TypeError) as error:
+        raise DatasetError(f'{path}: {template!r} is no path template: {error}') from error
+    if unknown := sorted(fields - _FIELDS):
+        raise DatasetError(f'{path}: the path {template!r} has the fields {unknown}; known are '
+                           f'{sorted(_FIELDS)}')
 
 
 def choose_camera(info: LeRobotInfo, wanted: str = '') -> str:

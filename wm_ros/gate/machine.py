@@ -191,6 +191,9 @@ class Gate(GoalEvents):
         if is_wanted and stance.state is State.ESTOP:
             return Answer(False, f'e-stop: {stance.message}; clear it first', stance.drain())
         stance.is_engaged = is_wanted
+        if not is_wanted:
+            # In HOLD a command may be before the predictor: its OK must not move the arm now.
+            self.counters.dropped += self.docket.drop_commands()
         if stance.state in ACTIVE_STATES - {State.ESTOP, State.WAITING} and not is_wanted:
             self.enter_hold(Reason.NOT_ENGAGED, 'disengaged', now)
         elif stance.state in (State.WAITING, State.HOLD):

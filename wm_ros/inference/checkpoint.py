@@ -4,12 +4,14 @@
 A checkpoint directory: weights, exported graphs, thresholds and a manifest of their hashes.
 
 Nothing in it is ever unpickled. Every file's SHA-256 is in ``manifest.json`` and is checked
-before anything is loaded.
+before anything is loaded, and every file lies beside the manifest: a checkpoint from elsewhere
+must not make this program read what is not its own.
 """
 
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +41,9 @@ SAMPLER_FILES = {'flow': 'flow.onnx', 'without_action': 'without_action.onnx'}
 DEFAULT_NAME = 'so101_tiny'
 # Of the graphs' inputs and outputs. 1: each chunk with its own context, shadows with the encoder.
 GRAPHS_VERSION = 2
+
+_PLAIN_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')
+_SHA256 = re.compile(r'[0-9a-f]{64}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +113,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     :raises CalibrationError: if the thresholds cannot be read.
     """
     manifest = _read_json(path / MANIFEST_FILE)
-    for name, digest in manifest.get('sha256', {}).items():
+    hashes = _read_hashes(path, manifest)
+    for name, digest in hashes.items():
         _verify(path / name, digest)
-    for name in (CONFIG_FILE, *GRAPH_FILES.values()):
-        if name not in manifest.get('sha256', {}):
+    for name in (CONFIG_FILE, WEIGHTS_FILE, *GRAPH_FILES.values()):
+        if name not in hashes:
             raise CheckpointError(f'{path / MANIFEST_FILE} lists no hash of {name}; export the '
                                   "checkpoint again with 'wm-ros export'")
     version = manifest.get('graphs', 1)
@@ -120,17 +126,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
                               f"runs {GRAPHS_VERSION}; export the checkpoint again with 'wm-ros "
                               "export'")
     calibration = None
-    if CALIBRATION_FILE in manifest['sha256']:
+    if CALIBRATION_FILE in hashes:
         calibration = calibration_from_dict(_read_json(path / CALIBRATION_FILE))
-        if calibration.weights_sha256 != manifest['sha256'][WEIGHTS_FILE]:
+        if calibration.weights_sha256 != hashes[WEIGHTS_FILE]:
             raise CheckpointError(
                 f'{path / CALIBRATION_FILE} belongs to other weights; calibrate this checkpoint '
                 "again with 'wm-ros calibrate'")
     return Checkpoint(
         directory=path, config=config_from_dict(_read_json(path / CONFIG_FILE)),
         calibration=calibration,
-        model_id=f"{path.name}-{manifest['sha256'][WEIGHTS_FILE][:12]}",
-        sha256=manifest['sha256'])
+        model_id=f'{path.name}-{hashes[WEIGHTS_FILE][:12]}', sha256=hashes)
 
 
 def write_manifest(path: Path) -> None:
@@ -164,7 +169,31 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _read_hashes(path: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the manifest's hashes; a name is that of a file in this very directory."""
+    hashes = manifest.get('sha256', {})
+    if not isinstance(hashes, dict):
+        raise CheckpointError(f'{path / MANIFEST_FILE}: sha256 is a {type(hashes).__name__}, '
+                              'expected an object of file names')
+    for name, digest in hashes.items():
+        if not _PLAIN_NAME.fullmatch(name):
+            raise CheckpointError(
+                f'{path / MANIFEST_FILE} names {name!r}; expected the plain name of a file beside '
+                "it; do not use this checkpoint, or export it again with 'wm-ros export'")
+        if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            raise CheckpointError(f'{path / MANIFEST_FILE}: the hash of {name} is {digest!r}, '
+                                  'expected 64 hexadecimal digits')
+    return hashes
+
+
 def _verify(path: Path, digest: str) -> None:
+    # Links are followed first: an overlay of links to another directory is whole, but one file
+    # that leads elsewhere is not part of the checkpoint.
+    home = path.with_name(MANIFEST_FILE).resolve().parent
+    target = path.resolve()
+    if target.parent != home:
+        raise CheckpointError(f'{path} is a link to {target}, outside {home}; copy the file into '
+                              'the checkpoint, or do not use it')
     if not path.is_file():
         raise CheckpointError(f'{path} is missing; the manifest names it, so restore it or '
                               "export the checkpoint again with 'wm-ros export'")

@@ -158,11 +158,15 @@ def checkpoint_directory(text: str) -> Path:
 
     :param text: a path, ``package://PACKAGE/DIRECTORY`` or ``default``.
     :returns: the directory; whether it holds a model is for its reader to say.
-    :raises CheckpointError: if the package is not installed or there is no such directory.
+    :raises CheckpointError: if the package is not installed, its directory is left or there is no
+        such directory.
     """
     if not text.startswith(_PACKAGE):
         return resolve_checkpoint(text)
     package, _slash, inner = text.removeprefix(_PACKAGE).partition('/')
+    if Path(inner).is_absolute() or '..' in Path(inner).parts:
+        raise CheckpointError(f'checkpoint_path is {text!r}, which leaves the package; name a '
+                              'directory inside its share directory, or give a plain path')
     from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
     try:
         return resolve_checkpoint(str(Path(get_package_share_directory(package)) / inner))
