@@ -95,7 +95,9 @@ def test_an_interrupt_ends_every_process_and_keeps_what_is_finished(tmp_path, nu
     process = subprocess.Popen(
         [sys.executable, '-m', 'wm_ros.cli', 'benchmark', '--only', 'gate', '--commands', '100000',
          '--checkpoint', str(CHECKPOINT), '--output', str(tmp_path / 'out')],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        # Tests that a shell started in the background ignore SIGINT, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     events, children = tmp_path / 'out' / 'logs' / 'gate_alone' / 'events.jsonl', []
     try:
         deadline = time.monotonic() + 120
