@@ -91,7 +91,9 @@ CATALOGUE = (
          'refused as a whole, with the reason'),
     _row(29, 'action-proxy', _NONE,
          'cancel before and after the verdict, preempt, abort, absent controller, dead client',
-         'one terminal state, no orphaned goal', missing='there is no action proxy yet'),
+         'one terminal state, no orphaned goal',
+         missing='the synthetic robot has no action server yet; test/node/test_gate_action.py '
+                 'proves this row over DDS'),
     _row(30, 'engine-raises', _PREDICTOR,
          'out of memory, illegal access and driver reset, as exceptions of the engine',
          'INVALID with MODEL_ERROR, the gate holds, no hang, recovers'),
