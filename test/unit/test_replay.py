@@ -19,7 +19,15 @@ from wm_ros.errors import DatasetError
 from wm_ros.inference.checkpoint import resolve_checkpoint
 from wm_ros.inference.judge import Judge
 from wm_ros.inference.rebuild import rebuild_observation
-from wm_ros.inference.replay import ENGINE_TOLERANCE, recorded_engine, replay, triggering_chunks
+from wm_ros.inference.replay import (
+    ENGINE_TOLERANCE,
+    Comparison,
+    Difference,
+    are_equal,
+    recorded_engine,
+    replay,
+    triggering_chunks,
+)
 
 
 @pytest.fixture(scope='module')
@@ -115,6 +123,23 @@ def test_what_no_model_judged_is_said(scene, tmp_path):
     object.__setattr__(scene.verdict, 'message', 'came 0.2 s after decide_by')
     found = compare(scene, scene.write(tmp_path / 'a.mcap'))
     assert 'no model judged it then: came 0.2 s' in found.note
+    assert not found.was_judged
+
+
+def test_what_no_model_judged_does_not_count_against_what_one_did():
+    """
+    It did: replay --all failed on a probe that came before the history was full.
+
+    Whether there was one depended on how fast the graph started.
+    """
+    judged = Comparison(1, ('OK', 0.1), ('OK', 0.1))
+    unjudged = Comparison(2, ('INVALID', 1.0), was_judged=False)
+    lost = Comparison(3, ('OK', 0.1), note='the command is not in the file')
+    other = Comparison(4, ('OK', 0.1), ('OK', 0.2), (Difference('risk', '0.1', '0.2'),))
+    assert are_equal([judged])
+    assert are_equal([unjudged, judged])
+    for found in ([], [unjudged], [judged, lost], [judged, other]):
+        assert not are_equal(found)
 
 
 def test_the_decision_of_the_drift_monitor_is_not_compared(scene, tmp_path):

@@ -48,6 +48,7 @@ class Comparison:
     :param replayed: decision and risk now; None if it was not judged again.
     :param differences: what is not as it was.
     :param note: why it could not be judged again, or what was left out of the comparison.
+    :param was_judged: whether a model had judged it then; otherwise there is nothing to compare.
     """
 
     chunk_id: int
@@ -55,11 +56,18 @@ class Comparison:
     replayed: tuple[str, float] | None = None
     differences: tuple[Difference, ...] = field(default_factory=tuple)
     note: str = ''
+    was_judged: bool = True
 
     @property
     def is_equal(self) -> bool:
         """Whether it was judged again and nothing differs."""
         return self.replayed is not None and not self.differences
+
+
+def are_equal(found: Sequence[Comparison]) -> bool:
+    """Whether something was judged again, and all that a model had judged came out as it was."""
+    return any(item.is_equal for item in found) and all(
+        item.is_equal or not item.was_judged for item in found)
 
 
 def recorded_engine(evidence: Evidence) -> tuple[str, str, int]:
@@ -110,7 +118,7 @@ def _replay_one(evidence: Evidence, judge: Judge, chunk_id: int, tolerance: floa
     if message is None:
         return Comparison(chunk_id, recorded, note='the command is not in the file')
     if not stamp_to_ns(verdict.observation_stamp):
-        return Comparison(chunk_id, recorded,
+        return Comparison(chunk_id, recorded, was_judged=False,
                           note=f'no model judged it then: {verdict.message}')
     try:
         chunk = message_to_chunk(message)

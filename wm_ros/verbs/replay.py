@@ -41,7 +41,7 @@ def replay(arguments: argparse.Namespace) -> int:
         found = core.replay(evidence, judge, chunk_ids, tolerance=tolerance)
     finally:
         judge.close()
-    is_good = bool(found) and all(item.is_equal for item in found)
+    is_good = core.are_equal(found)
     if arguments.json:
         write_json(arguments.json, {
             'file': str(arguments.file), 'record': evidence.record, 'engine': engine,
