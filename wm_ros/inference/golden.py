@@ -9,7 +9,6 @@ numbers still give pictures and risks that look like some. They do not give thes
 Letters: W stored windows, T context frames, H steps, J joints.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from wm_ros.errors import CheckpointError
+from wm_ros.inference.arrays import write_arrays
 from wm_ros.inference.engine import CheckInput, Engine
 from wm_ros.world_model.config import ModelConfig
 
@@ -120,14 +120,7 @@ def compare_with_golden(
 
 def write_golden(path: Path, golden: Golden) -> None:
     """Write golden frames under a temporary name and rename them into place."""
-    scratch = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        save_file({name: np.ascontiguousarray(getattr(golden, name))
-                   for name in Golden.__dataclass_fields__}, scratch)
-        scratch.chmod(0o644)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    write_arrays(path, golden)
 
 
 def read_golden(path: Path, config: ModelConfig) -> Golden:

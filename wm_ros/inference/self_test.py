@@ -10,16 +10,16 @@ each time before a model may enforce anything.
 Letters: W stored windows, T context frames, H steps, J joints.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from wm_ros.errors import CheckpointError
+from wm_ros.inference.arrays import write_arrays
 from wm_ros.inference.engine import CheckInput, Engine
 from wm_ros.world_model.config import ModelConfig
 
@@ -127,14 +127,7 @@ def _ratio(change: NDArray[np.floating], expected: NDArray[np.floating]) -> floa
 
 def write_self_test(path: Path, test: SelfTest) -> None:
     """Write stored observations under a temporary name and rename them into place."""
-    scratch = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        save_file({name: np.ascontiguousarray(getattr(test, name))
-                   for name in SelfTest.__dataclass_fields__}, scratch)
-        scratch.chmod(0o644)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    write_arrays(path, test)
 
 
 def read_self_test(path: Path, config: ModelConfig) -> SelfTest:
