@@ -3,11 +3,8 @@
 """Run one condition of the loop: real nodes, real DDS, and an observer that is none of them."""
 
 import json
-import queue
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,13 @@ from wm_ros.benchmark.conditions import Condition
 from wm_ros.benchmark.config import BenchmarkConfig
 from wm_ros.benchmark.loop_log import LoopLog
 from wm_ros.benchmark.recording import PERIOD_S
+from wm_ros.demo.conductor import follow
 from wm_ros.demo.main import config_file, gate_arguments, predictor_arguments
 from wm_ros.demo.processes import Processes, reserved_domain_id, ros_environment
 from wm_ros.errors import WorldModelError
 
 Figures = dict[str, Any]
-_SILENCE_S, _GOODBYE_S = 180.0, 10.0
+_GOODBYE_S = 10.0
 _WATCHED = ('wm_predictor', 'wm_gate', 'benchmark_robot', 'conductor')
 # The gate's own default, which config/wm_gate.yaml states too.
 _DECISION_TIMEOUT_S = 0.15
@@ -87,7 +85,7 @@ class Loop:
         """Collect the conductor's events until its end."""
         pids = {name: processes.pid(name) for name in _WATCHED}
         with LoopLog(condition, pids, logs / 'events.jsonl', self._on_partial) as log:
-            for event in _events(conductor, processes):
+            for event in follow(conductor, processes, who='the conductor'):
                 try:
                     log.take(event)
                 except WorldModelError as error:
@@ -96,34 +94,3 @@ class Loop:
                     conductor.wait(_GOODBYE_S)
                     return log.to_dict()
         raise WorldModelError('the conductor ended without a result')
-
-
-def _events(conductor: 'subprocess.Popen[str]', processes: Processes
-            ) -> Iterator[Figures | None]:
-    """
-    Yield events as they come, and None when there was none for a moment.
-
-    :raises WorldModelError: if a process dies, or nothing comes for three minutes.
-    """
-    lines: queue.Queue[str] = queue.Queue()
-
-    def read() -> None:
-        assert conductor.stdout is not None
-        for line in conductor.stdout:
-            lines.put(line)
-
-    threading.Thread(target=read, name='conductor', daemon=True).start()
-    heard = time.monotonic()
-    while True:
-        try:
-            line = lines.get(timeout=0.2)
-        except queue.Empty:
-            processes.check()
-            if time.monotonic() - heard > _SILENCE_S:
-                raise WorldModelError(
-                    f'the conductor has been silent for {_SILENCE_S:g} s; the end of its log:\n'
-                    f"{processes.tail('conductor')}") from None
-            yield None
-            continue
-        heard = time.monotonic()
-        yield json.loads(line)

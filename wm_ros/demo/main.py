@@ -3,17 +3,15 @@
 """Run the demo: start the processes, follow the conductor, show and write what came of it."""
 
 import json
-import queue
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from wm_ros.demo.conductor import follow
 from wm_ros.demo.config import DemoConfig
 from wm_ros.demo.processes import Processes, reserved_domain_id, ros_environment
 from wm_ros.demo.result import DemoResult, Event, is_refused, make_result
@@ -23,7 +21,6 @@ from wm_ros.errors import WorldModelError
 from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint
 
 SHEET_NAME = 'first_veto.png'
-_SILENCE_S = 180.0
 _GOODBYE_S = 10.0
 
 
@@ -124,7 +121,9 @@ def _follow(conductor: 'subprocess.Popen[str]', processes: Processes, config: De
     events: list[Event] = []
     log_path = config.output_directory / 'logs' / 'events.jsonl'
     with _Display(config, console) as display, log_path.open('w', encoding='utf-8') as log:
-        for event in _read_events(conductor, processes):
+        for event in follow(conductor, processes, who='the demo'):
+            if event is None:
+                continue
             events.append(event)
             log.write(json.dumps(event) + '\n')
             if event['event'] == 'error':
@@ -134,35 +133,6 @@ def _follow(conductor: 'subprocess.Popen[str]', processes: Processes, config: De
                 conductor.wait(_GOODBYE_S)
                 return events
     raise WorldModelError('the conductor ended without a result')
-
-
-def _read_events(conductor: 'subprocess.Popen[str]', processes: Processes) -> Iterator[Event]:
-    """
-    Yield events as they come.
-
-    :raises WorldModelError: if a process dies, or nothing comes for three minutes.
-    """
-    lines: queue.Queue[str] = queue.Queue()
-
-    def read() -> None:
-        assert conductor.stdout is not None
-        for line in conductor.stdout:
-            lines.put(line)
-
-    threading.Thread(target=read, name='conductor', daemon=True).start()
-    heard = time.monotonic()
-    while True:
-        try:
-            line = lines.get(timeout=0.2)
-        except queue.Empty:
-            processes.check()
-            if time.monotonic() - heard > _SILENCE_S:
-                raise WorldModelError(
-                    f'the demo has been silent for {_SILENCE_S:g} s; the end of its log:\n'
-                    f"{processes.tail('conductor')}") from None
-            continue
-        heard = time.monotonic()
-        yield json.loads(line)
 
 
 class _Display:
