@@ -58,7 +58,7 @@ def test_the_promise_is_kept(runner, fault):
 def test_a_row_without_a_feature_is_not_held_and_starts_nothing(runner):
     outcome = runner.run_one(find_fault('action-proxy'))
     assert outcome.held is None
-    assert outcome.measured == 'there is no action proxy yet'
+    assert outcome.measured == find_fault('action-proxy').missing
     assert find_row(find_fault('action-proxy')) is None
 
 

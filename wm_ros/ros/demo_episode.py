@@ -111,7 +111,7 @@ class Stage:
         :param is_watched: wait until the observer has seen it.
         """
         self._proposals.clear()
-        self.wire.trigger(f'{POLICY}/propose')
+        self.wire.trigger_when_ready(f'{POLICY}/propose')
         self.wire.wait(lambda: bool(self._proposals), 5.0, lambda: 'the policy is silent')
         proposal = self._proposals[-1]
         truth = self.wire.call(

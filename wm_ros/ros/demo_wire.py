@@ -103,6 +103,24 @@ class Wire:
         """Call a std_srvs/Trigger service (see ``call``)."""
         self.call(Trigger, name, Trigger.Request())
 
+    def trigger_when_ready(self, name: str, timeout_s: float = 10.0) -> None:
+        """
+        Call a std_srvs/Trigger service again and again until it says yes.
+
+        For a node that has just started: that it offers a service does not mean that it has heard
+        its other topics yet, because DDS matches each of them on its own.
+
+        :raises WorldModelError: with the node's own reason, if it still says no at the end.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                return self.trigger(name)
+            except WorldModelError:
+                if time.monotonic() >= deadline:
+                    raise
+                self.spin_for(0.1)
+
     def ask_transition(self, node_name: str, transition: int) -> Future:
         """Ask a lifecycle node for a transition; ``finish`` the future."""
         return self.ask(ChangeState, f'{node_name}/change_state',
