@@ -3,6 +3,7 @@
 """``wm-ros build-engine`` and ``wm-ros export --check``: what they print, and their exit codes."""
 
 import hashlib
+import json
 import shutil
 
 import pytest
@@ -16,7 +17,7 @@ from tiny_checkpoint import write_tiny_checkpoint  # noqa: E402
 
 from wm_ros.cli import main  # noqa: E402
 from wm_ros.inference import building, tensorrt_engine  # noqa: E402
-from wm_ros.inference.checkpoint import write_manifest  # noqa: E402
+from wm_ros.inference.checkpoint import load_checkpoint, write_manifest  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -127,3 +128,38 @@ def test_what_is_asked_for_by_name_must_be_there(wm_ros, written, monkeypatch, t
 def test_an_export_without_its_options_says_which(wm_ros):
     code, _, error = wm_ros('export', '--check', '--out', 'x')
     assert (code, 'give --data, --run to write a checkpoint, or --check' in error) == (2, True)
+
+
+def test_graphs_of_an_older_version_are_exported_again_from_the_weights(
+        wm_ros, written, tmp_path, on_host):
+    old = tmp_path / 'old'
+    shutil.copytree(written, old)
+    for path in old.glob('*.onnx'):
+        path.write_bytes(b'of another version')
+    write_manifest(old)
+    manifest = json.loads((old / 'manifest.json').read_text())
+    (old / 'manifest.json').write_text(json.dumps({**manifest, 'graphs': 2}))
+    code, _, errors = wm_ros('export', '--check', '--checkpoint', old, '--engine', 'torch')
+    assert code == 1
+    assert f'wm-ros export --renew --checkpoint {old}' in errors
+    code, output, _ = wm_ros('export', '--renew', '--checkpoint', old, '--check', '--engine',
+                             'torch')
+    assert code == 0
+    assert f'the graphs of {old} are exported again' in output
+    kept, made = (load_checkpoint(path).sha256 for path in (written, old))
+    assert kept.keys() == made.keys()
+    assert all(made[name] == kept[name] for name in kept if not name.endswith('.onnx'))
+
+
+def test_graphs_of_altered_weights_are_not_exported(wm_ros, written, tmp_path):
+    altered = tmp_path / 'altered'
+    shutil.copytree(written, altered)
+    content = bytearray((altered / 'model.safetensors').read_bytes())
+    content[-1] ^= 1
+    (altered / 'model.safetensors').write_bytes(content)
+    code, _, errors = wm_ros('export', '--renew', '--checkpoint', altered)
+    assert code == 1
+    assert 'model.safetensors was altered' in errors
+    code, _, errors = wm_ros('export', '--renew')
+    assert code == 2
+    assert 'give --checkpoint' in errors

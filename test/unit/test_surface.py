@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ torch = pytest.importorskip('torch', reason="needs the train extra: pip install 
 from model_rig import make_geometry  # noqa: E402
 
 from wm_ros.world_model.arm import Arm  # noqa: E402
+from wm_ros.world_model.carrying import carry  # noqa: E402
 from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
 from wm_ros.world_model.surface import (  # noqa: E402
     IN_PART,
@@ -135,6 +137,55 @@ def test_only_the_first_of_several_pictures_is_drawn_into():
     moved = torch.nn.functional.grid_sample(picture, torch.from_numpy(two.back),
                                             align_corners=False)
     torch.testing.assert_close(moved[:, :, HEIGHT:], picture[:, :, HEIGHT:], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize('num_cameras', [1, 2])
+def test_the_newest_frame_is_carried_along_as_sampling_does_it(num_cameras):
+    """At the picture's edges too, where what is seen was outside of the newest frame."""
+    rng = np.random.default_rng(6)
+    joints, before = rng.normal(size=(2, 7, 3)).astype(np.float32)
+    # Turned so far that the arm is at the edge.
+    camera = np.zeros((7, 6), np.float32)
+    camera[:, 1] = np.linspace(-0.6, 0.6, 7)
+    drawn = draw(make_surface(num_cameras), joints, before, camera=camera,
+                 lamp=np.repeat(LAMP, 7, 0))
+    seen = drawn.point > 0
+    assert np.abs(drawn.back[seen]).max() > 1
+    last = rng.random((7, 3, num_cameras * HEIGHT, WIDTH), np.float32)
+    wanted = torch.nn.functional.grid_sample(
+        torch.from_numpy(last), torch.from_numpy(drawn.back), padding_mode='border',
+        align_corners=False).numpy()
+    found, given = carry(last, drawn), last.copy()
+    np.testing.assert_allclose(found, wanted, atol=2e-4)
+    assert np.abs(found - last)[np.repeat(seen[:, None], 3, 1)].mean() > 0.05
+    np.testing.assert_array_equal(last, given)
+
+
+def test_each_pixel_has_the_nearest_of_all_points_about_it():
+    """By one loop over points and pixels: what the sorting and the margin must come to."""
+    rng = np.random.default_rng(7)
+    surface = make_surface()
+    place = rng.uniform(-4, 1.1 * WIDTH, (1, 400, 2)).astype(np.float32)
+    place[0, :20] = [[1e9, -1e9]]
+    place[0, 20] = np.nan
+    # Some at the same depth: of those the last is in front.
+    depth = rng.choice(np.linspace(0.3, 0.9, 40), (1, 400)).astype(np.float32)
+    wanted, at = np.zeros((HEIGHT, WIDTH), int), np.full((HEIGHT, WIDTH), np.inf)
+    fine = np.zeros((2 * HEIGHT, 2 * WIDTH), bool)
+    for number, ((x, y), z) in enumerate(zip(place[0], depth[0], strict=True)):
+        for scale, picture in () if math.isnan(x) else ((1, wanted), (2, fine)):
+            column, row = (math.floor(scale * part - 0.5) for part in (x, y))
+            for i, j in ((row, column), (row, column + 1), (row + 1, column),
+                         (row + 1, column + 1)):
+                if not (0 <= i < len(picture) and 0 <= j < picture.shape[1]):
+                    continue
+                if scale == 2:
+                    fine[i, j] = True
+                elif z <= at[i, j]:
+                    wanted[i, j], at[i, j] = number + 1, z
+    np.testing.assert_array_equal(surface._nearest(place, depth)[0], wanted)
+    np.testing.assert_array_equal(
+        surface._coverage(place)[0], fine.reshape(HEIGHT, 2, WIDTH, 2).mean((1, 3)))
 
 
 @pytest.mark.parametrize('threads', [1, 2, 8])

@@ -127,7 +127,7 @@ def test_each_point_of_a_known_arm_has_a_look_of_its_own():
             return model.decode(made.latents[:, 0], made.condition[:, 0], positions, positions,
                                 context)
 
-        surface = model.draw_surface(positions, model.look(positions, context))
+        surface = model.draw_surface(positions, model.look(positions, context), context)
         before = decoded()
         model.decoder.look.weight[2] += 1.0
         changed = (decoded() - before).abs().amax((0, 1))

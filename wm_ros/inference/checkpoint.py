@@ -40,7 +40,8 @@ GEOMETRY_FILES = {'shade': 'shade.onnx'}
 SAMPLER_FILES = {'flow': 'flow.onnx', 'without_action': 'without_action.onnx'}
 DEFAULT_NAME = 'so101_tiny'
 # Of the graphs' inputs and outputs. 1: each chunk with its own context, shadows with the encoder.
-GRAPHS_VERSION = 2
+# 2: the decoder samples the newest frame where the arm's pixels were.
+GRAPHS_VERSION = 3
 
 _PLAIN_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')
 _SHA256 = re.compile(r'[0-9a-f]{64}')
@@ -105,10 +106,11 @@ def _model_roots() -> list[Path]:
     return roots
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, *, is_for_export: bool = False) -> Checkpoint:
     """
     Open a checkpoint directory and verify every file of it.
 
+    :param is_for_export: its graphs may be of another version: they are to be made anew.
     :raises CheckpointError: if a file is missing, altered or of another version.
     :raises CalibrationError: if the thresholds cannot be read.
     """
@@ -121,10 +123,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise CheckpointError(f'{path / MANIFEST_FILE} lists no hash of {name}; export the '
                                   "checkpoint again with 'wm-ros export'")
     version = manifest.get('graphs', 1)
-    if version != GRAPHS_VERSION:
+    if version != GRAPHS_VERSION and not is_for_export:
         raise CheckpointError(f'{path}: its exported graphs are version {version!r}, this program '
                               f"runs {GRAPHS_VERSION}; export the checkpoint again with 'wm-ros "
-                              "export'")
+                              f"export --renew --checkpoint {path}'")
     calibration = None
     if CALIBRATION_FILE in hashes:
         calibration = calibration_from_dict(_read_json(path / CALIBRATION_FILE))

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import GEOMETRY_FILES, SAMPLER_FILES, Checkpoint
 from wm_ros.inference.engine import CheckInput, CheckOutput, risk_from_logits
+from wm_ros.world_model.carrying import carry
 from wm_ros.world_model.config import ModelConfig
-from wm_ros.world_model.surface import Newest, SurfaceMaps, make_surface
+from wm_ros.world_model.surface import Newest, make_surface
 
 
 class Latents(NamedTuple):
@@ -195,9 +196,9 @@ class GraphEngine(ABC):
         return self._seen[1]
 
     def _draw(self, one: Latents, newest: Newest | None, off: NDArray[np.float64] | None
-              ) -> SurfaceMaps | None:
+              ) -> dict[str, NDArray[Any]] | None:
         """
-        Draw the arm at one step, (1, ...); None if its geometry is not known.
+        Draw the arm at one step, as ``decode`` takes it; None if its geometry is not known.
 
         :param off: by how many mean errors the joints are off, (J,); not at all if None.
         """
@@ -206,14 +207,17 @@ class GraphEngine(ABC):
         joints = self._to_numpy(one.joints)
         if off is not None:
             joints = joints + off * self._to_numpy(one.joint_error)
-        return self._surface.draw(joints.astype(np.float32), newest)
+        drawn = self._surface.draw(joints.astype(np.float32), newest)
+        return {'point': drawn.point, 'maps': drawn.maps,
+                'moved': carry(self._to_numpy(one.last), drawn)}
 
-    def _frame(self, one: Latents, drawn: SurfaceMaps | None, residual: Any) -> NDArray[np.uint8]:
+    def _frame(self, one: Latents, drawn: dict[str, NDArray[Any]] | None, residual: Any
+               ) -> NDArray[np.uint8]:
         inputs = {'latents': one.latents, 'detail': one.detail, 'last': one.last}
         if drawn is None:
             inputs['condition'] = one.condition
         else:
-            inputs |= {name: self._to_own(part) for name, part in drawn._asdict().items()}
+            inputs |= {name: self._to_own(part) for name, part in drawn.items()}
         if self._config.residual_dim:
             inputs['residual'] = residual
         frame: NDArray[np.uint8] = self._to_numpy(self._run('decode', inputs)[0])[0]

@@ -106,17 +106,17 @@ class DecodeSurfaceGraph(DecodeGraph):
     """Latents, the arm drawn for them and a residual to a frame."""
 
     def forward(self, latents: Tensor, detail: Tensor, last: Tensor,  # type: ignore[override]
-                point: Tensor, maps: Tensor, back: Tensor, residual: Tensor | None = None
+                point: Tensor, maps: Tensor, moved: Tensor, residual: Tensor | None = None
                 ) -> Tensor:
         """
         Decode frames.
 
         :param latents: float32 (B, N, D).
-        :param point: see ``surface.SurfaceMaps``, and so ``maps`` and ``back``.
+        :param point: see ``decoder.SurfaceInput``, and so ``maps`` and ``moved``.
         :param residual: float32 (B, N, R); zeros for the mean frame.
         :returns: RGB uint8 (B, h, w, 3).
         """
-        return self._compose(latents, latents, SurfaceInput(point, maps, back), detail, last,
+        return self._compose(latents, latents, SurfaceInput(point, maps, moved), detail, last,
                              residual)
 
 
@@ -186,7 +186,7 @@ def sample_inputs(config: ModelConfig, batch: int = 2) -> dict[str, dict[str, Te
             'point': torch.randint(num_points + 1, (batch, height, width), generator=rng,
                                    dtype=torch.int32),
             'maps': normal(NUM_MAPS, height, width).sigmoid(),
-            'back': normal(height, width, 2).tanh()}
+            'moved': normal(3, height, width).sigmoid()}
     if config.residual_dim:
         residual = normal(num_tokens, config.residual_dim)
         inputs['decode']['residual'] = residual

@@ -20,6 +20,7 @@ from wm_ros.inference.checkpoint import (
     GOLDEN_FILE,
     WEIGHTS_FILE,
     Checkpoint,
+    load_checkpoint,
     write_json,
     write_manifest,
 )
@@ -27,7 +28,7 @@ from wm_ros.inference.engine import CheckInput
 from wm_ros.inference.export import export_graphs
 from wm_ros.inference.golden import NUM_WINDOWS, make_golden, write_golden
 from wm_ros.inference.torch_engine import TorchEngine
-from wm_ros.inference.weights import save_model
+from wm_ros.inference.weights import load_model, save_model
 from wm_ros.training.baseline import train_baseline
 from wm_ros.training.scoring import window_input
 from wm_ros.world_model.config import ModelConfig, config_to_dict
@@ -54,6 +55,20 @@ def write_checkpoint(model: WorldModel, windows: Windows, config: ModelConfig, o
     scratch.replace(out / BASELINE_FILE)
     index = _telling_windows(windows)
     add_golden(out, config, [window_input(windows, int(i)) for i in index])
+
+
+def renew_graphs(path: Path) -> None:
+    """
+    Export the graphs of a checkpoint's own weights again, in place.
+
+    Nothing else of it changes, so that thresholds and golden frames hold as they are. The manifest
+    comes last: until it is there, a loader says which file was altered.
+
+    :raises CheckpointError: if a file is missing or altered.
+    """
+    checkpoint = load_checkpoint(path, is_for_export=True)
+    export_graphs(load_model(path / WEIGHTS_FILE, checkpoint.config), path)
+    write_manifest(path)
 
 
 def add_golden(out: Path, config: ModelConfig, inputs: Sequence[CheckInput]) -> None:

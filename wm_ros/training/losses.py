@@ -191,7 +191,7 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     # Drawn where the arm really will be, with its true shadow: what a sample shows it shows
     # sharply. That joints may be off is sampled as well.
     at = None if truth is None else Newest(*(item[rows.cpu().numpy()] for item in truth))
-    surface = model.draw_surface(batch.joints[rows, steps], at)
+    surface = model.draw_surface(batch.joints[rows, steps], at, part)
     frames = model.compose(latents, made.condition[rows, steps], surface, part, residual)
     sharp = frame_loss(frames, targets, part.last, config.moving_weight)
     kl = 0.5 * (mean.square() + spread.exp() - 1 - spread).mean()
@@ -239,7 +239,7 @@ def _decode(model: WorldModel, batch: Batch, context: Context, made: Consequence
     rows = torch.arange(len(batch.steps), device=batch.steps.device)[:, None]
     repeated = Context(*(part.repeat_interleave(count, 0) for part in context))
     surface = model.draw_surface(made.joints[rows, batch.steps].flatten(0, 1),
-                                 None if newest is None else newest.repeat(count))
+                                 None if newest is None else newest.repeat(count), repeated)
     return model.compose(
         made.latents[rows, batch.steps].flatten(0, 1),
         made.condition[rows, batch.steps].flatten(0, 1), surface, repeated)

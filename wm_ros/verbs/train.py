@@ -58,6 +58,10 @@ def export(arguments: argparse.Namespace) -> None:
     from wm_ros.training.exporting import write_checkpoint
     from wm_ros.training.recipe import read_recipe
     from wm_ros.training.trainer import BEST_FILE, build_trainer
+    if arguments.renew:
+        renew(arguments.checkpoint)
+        if not arguments.check:
+            return
     if arguments.checkpoint:
         check_engines(arguments, resolve_checkpoint(arguments.checkpoint))
         return
@@ -83,6 +87,17 @@ def export(arguments: argparse.Namespace) -> None:
     console.print(f'checkpoint of {what} in {arguments.out}')
     if arguments.check:
         check_engines(arguments, arguments.out)
+
+
+def renew(name: str | None) -> None:
+    """Export the graphs of a checkpoint's own weights again, in place."""
+    from wm_ros.inference.checkpoint import resolve_checkpoint
+    from wm_ros.training.exporting import renew_graphs
+    if not name:
+        raise ValueError('--renew exports the graphs of a checkpoint again: give --checkpoint')
+    path = resolve_checkpoint(name)
+    renew_graphs(path)
+    console.print(f'the graphs of {path} are exported again from its weights')
 
 
 def check_given(arguments: argparse.Namespace) -> None:
@@ -125,6 +140,8 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--out', type=Path, help='checkpoint directory')
     parser.add_argument('--best', action='store_true',
                         help='the weights that did best on held-out episodes, not the newest')
+    parser.add_argument('--renew', action='store_true',
+                        help="export the graphs of --checkpoint's own weights again, in place")
     add_check_options(parser)
     _add_settings(parser)
 

@@ -36,7 +36,7 @@ class Arm(nn.Module):
             'cross': cross, 'cross_twice': cross @ cross, 'identity': torch.eye(4),
             'poses': poses,
             'link_joints': torch.tensor(geometry.joints),
-            'place': torch.tensor(geometry.points),
+            'layout': _layout(links, geometry),
             'point_links': torch.tensor(geometry.point_links),
             'eye': torch.tensor(geometry.camera_position),
             'camera': torch.tensor(geometry.camera_rotation).view(3, 3)}
@@ -45,23 +45,35 @@ class Arm(nn.Module):
         self.focal_y = 1 / math.tan(geometry.camera_fovy_rad / 2)
         self.focal_x = self.focal_y / aspect
 
-    def points(self, joints: Tensor, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def points(self, joints: Tensor) -> tuple[Tensor, Tensor]:
         """
         Return the arm's points and how their links are turned.
 
         :param joints: float32 (..., J), rad.
-        :param chosen: indices of the points that are wanted, int64 (P,); all if None.
         :returns: points in the base frame, float32 (..., P, 3), m, and the first two columns of
             each point's link rotation, float32 (..., P, 6).
         """
-        links, place = self.point_links, self.place
-        if chosen is not None:
-            links, place = links[chosen], place[chosen]
-        turned = self._links(joints)[..., links, :3, :]
-        points = (turned[..., :3] * place[:, None]).sum(-1) + turned[..., 3]
-        return points, turned[..., :2].flatten(-2)
+        poses = self.poses_of(joints)
+        turned = poses[..., self.point_links, :3, :2].flatten(-2)
+        return self.locate(poses, self.layout).transpose(-1, -2), turned
 
-    def _links(self, joints: Tensor) -> Tensor:
+    def layout_of(self, chosen: Tensor) -> Tensor:
+        """Return ``layout`` of some points alone, by their indices, int64 (P,)."""
+        return self.layout.view(len(self.layout), 3, -1)[:, :, chosen].flatten(1)
+
+    def locate(self, poses: Tensor, layout: Tensor) -> Tensor:
+        """
+        Return points in the base frame, float32 (..., 3, P), m.
+
+        Points are linear in the poses of their links: one product with a matrix of mostly zeros
+        is many times faster than fetching a pose for each point.
+
+        :param poses: see ``poses_of``.
+        :param layout: ``layout`` or ``layout_of``.
+        """
+        return torch.stack((poses[..., :3, :].flatten(-3) @ layout).chunk(3, -1), -2)
+
+    def poses_of(self, joints: Tensor) -> Tensor:
         """Return the poses of all links in the base frame, float32 (..., L, 4, 4)."""
         angle = joints[..., self.link_joints, None, None]
         # Rodrigues' formula; the rest of each pose does not turn.
@@ -83,20 +95,56 @@ class Arm(nn.Module):
         :returns: (x, y) from -1 (left, top) to 1, as ``grid_sample`` counts, float32 (B, Q, 2),
             and depth, float32 (B, Q), m.
         """
+        turn, shift = self.view(camera)
+        place, depth = self.in_picture(turn @ points.transpose(1, 2) + shift)
+        return place.transpose(1, 2), depth
+
+    def view(self, camera: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Return how the camera sees the base frame: turn @ point + shift.
+
+        :param camera: see ``project``.
+        :returns: float32 (B, 3, 3) and (B, 3, 1), m.
+        """
         # Turn and shift of the camera once, not for each of thousands of points: what is seen is
         # s + turn x s of s = (point - eye) camera - shift.
         zero = torch.zeros_like(camera[:, 0])
         x, y, z = camera[:, 0], camera[:, 1], camera[:, 2]
         turn = self.identity[:3, :3] + torch.stack(
-            [zero, z, -y, -z, zero, x, y, -x, zero], -1).view(-1, 3, 3)
-        shift = (self.eye @ self.camera + camera[:, 3:])[:, None] @ turn
-        seen = points @ (self.camera @ turn) - shift
-        depth = (-seen[..., 2]).clamp(min=0.05)
-        across = self.focal_x * seen[..., 0] / depth
-        down = -self.focal_y * seen[..., 1] / depth
+            [zero, -z, y, z, zero, -x, -y, x, zero], -1).view(-1, 3, 3)
+        shift = turn @ (self.eye @ self.camera + camera[:, 3:])[..., None]
+        return turn @ self.camera.T, -shift
+
+    def in_picture(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Return where in the picture points are that the camera sees.
+
+        Coordinates come one after the other, so that each is a row without gaps.
+
+        :param seen: right, up and backward of the camera, float32 (..., 3, Q), m.
+        :returns: see ``project``: (x, y) float32 (..., 2, Q), and depth, float32 (..., Q), m.
+        """
+        depth = (-seen[..., 2, :]).clamp(min=0.05)
+        across = self.focal_x * seen[..., 0, :] / depth
+        down = -self.focal_y * seen[..., 1, :] / depth
         # The first of several pictures above each other.
         down = (down + 1) / self.num_cameras - 1
-        return torch.stack([across, down], -1), depth
+        return torch.stack([across, down], -2), depth
+
+
+def _layout(links: int, geometry: Geometry) -> Tensor:
+    """
+    Return the matrix from all links' poses to all points.
+
+    :returns: float32 (L 3 4, 3 P): rows are the entries of the poses, columns x, y, z of points.
+    """
+    place = torch.tensor(geometry.points)
+    found = torch.zeros(links, 3, 4, 3, len(place))
+    number = torch.arange(len(place))
+    for axis in range(3):
+        found[torch.tensor(geometry.point_links), axis, :, axis, number] = torch.cat(
+            [place, torch.ones(len(place), 1)], 1)
+    return found.view(links * 12, -1)
 
 
 def _cross_matrix(axis: tuple[float, ...]) -> Tensor:

@@ -21,6 +21,8 @@ from wm_ros.world_model.surface import MAP_NAMES, NUM_MAPS
 _UP_DIM = 16
 # Channels and edge (px) of the cells in which pixels are put together.
 _PIXEL_DIM, _PIXEL_CELL = 32, 2
+# Channels of the features that come into a cell.
+_FINE_DIM = 16
 # Channels of what a point of the arm's surface looks like.
 _LOOK_DIM = 8
 # Drawn of each pixel: its colour, three masks (new, moved with the arm, lighter or darker).
@@ -28,11 +30,16 @@ _NUM_DRAWN = 6
 
 
 class SurfaceInput(NamedTuple):
-    """``surface.SurfaceMaps`` as tensors: point int32 (B, h, w), maps and back float32."""
+    """
+    The arm drawn for a picture, as tensors.
+
+    :param point: see ``surface.SurfaceMaps``, and so ``maps``.
+    :param moved: the newest frame with the arm's pixels carried along, float32 (B, 3, h, w).
+    """
 
     point: Tensor
     maps: Tensor
-    back: Tensor
+    moved: Tensor
 
 
 class Decoder(nn.Module):
@@ -74,8 +81,10 @@ class Decoder(nn.Module):
         # What a sampled frame draws otherwise than the mean frame: it need not hedge.
         self.sharp_fine = nn.Parameter(torch.zeros(fine, 1, 1))
         self.sharp_pixels = nn.Parameter(torch.zeros(_PIXEL_DIM, 1, 1))
-        self.up_fine = nn.Conv2d(fine, 16 * self.shuffle ** 2, 3, padding=1)
-        self.gather = nn.Conv2d(16 + drawn * _PIXEL_CELL ** 2, _PIXEL_DIM, 1)
+        self.up_fine = nn.Conv2d(fine, _FINE_DIM * self.shuffle ** 2, 3, padding=1)
+        # What is known of each pixel: channels beside those of the features.
+        self.drawn = drawn
+        self.gather = nn.Conv2d(_FINE_DIM + drawn * _PIXEL_CELL ** 2, _PIXEL_DIM, 1)
         self.pixels = nn.Conv2d(_PIXEL_DIM, _PIXEL_DIM, 3, padding=1)
         self.out = nn.Conv2d(_PIXEL_DIM, _NUM_DRAWN * _PIXEL_CELL ** 2, 3, padding=1)
 
@@ -103,8 +112,7 @@ class Decoder(nn.Module):
             look = self.look(surface.point).permute(0, 3, 1, 2)
             known = torch.cat([look, surface.maps], 1)
             place = F.avg_pool2d(known, self.config.patch_px)
-            moved = F.grid_sample(context.last, surface.back, mode='bilinear',
-                                  padding_mode='border', align_corners=False)
+            moved = surface.moved
         assert place is not None
         fine = self.join(torch.cat([context.detail, place, spread], 1))
         fine = F.silu(fine + sharp * self.sharp_fine)
@@ -122,18 +130,28 @@ class Decoder(nn.Module):
               context: Context) -> Tensor:
         """Return colours and masks before their sigmoids, float32 (B, _NUM_DRAWN, h, w)."""
         hidden = F.pixel_shuffle(self.up_fine(F.silu(self.norm(fine))), self.shuffle)
-        given = [context.last * 2 - 1]
-        if known is not None and moved is not None:
-            given += [moved * 2 - 1, known]
-        near = F.pixel_unshuffle(torch.cat(given, 1), _PIXEL_CELL)
-        hidden = self.gather(torch.cat([F.silu(hidden), near], 1))
+        # The layer reads cells whole; its weights are stored as if pixels were channels.
+        weight = self.gather.weight
+        near = weight[:, _FINE_DIM:].reshape(_PIXEL_DIM, self.drawn, _PIXEL_CELL, _PIXEL_CELL)
+        given = context.last * 2 - 1
+        if moved is not None:
+            given = torch.cat([given, moved * 2 - 1], 1)
+        num = 3 if moved is None else 6
+        hidden = F.conv2d(F.silu(hidden), weight[:, :_FINE_DIM], self.gather.bias)
+        hidden = hidden + F.conv2d(given, near[:, :num], stride=_PIXEL_CELL)
+        if known is not None:
+            # Apart, because a number of channels that is no multiple of 16 has no fast kernel.
+            hidden = hidden + F.conv2d(known, near[:, num:], stride=_PIXEL_CELL)
         hidden = F.silu(hidden + sharp * self.sharp_pixels)
         hidden = F.silu(self.pixels(hidden))
         drawn = F.pixel_shuffle(self.out(hidden), _PIXEL_CELL)
         # A way past the cells, so that each pixel has the look of its own point.
         if known is None:
             return drawn
-        return drawn + self.shade(known) + sharp * self.sharp_shade(known)
+        plain, sharper = F.conv2d(
+            known, torch.cat([self.shade.weight, self.sharp_shade.weight]),
+            torch.cat([self.shade.bias, self.sharp_shade.bias])).chunk(2, 1)
+        return drawn + plain + sharp * sharper
 
 
 class ResidualEncoder(nn.Module):

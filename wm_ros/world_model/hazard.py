@@ -14,6 +14,7 @@ Source: features of the picture at a point's projection, after pixelNeRF (arXiv 
 distance as a function of place, after DeepSDF (arXiv 1901.05103).
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,8 @@ _QUERY_DIM = 48
 _MEMBER_DIM = 16
 # Places on the upright below a point, as shares of its height.
 _COLUMN = (0.0, 0.5, 1.0)
+# In so many parts at most the points are looked up.
+_PARTS = 4
 
 
 class Questions(NamedTuple):
@@ -78,6 +81,7 @@ class ObstacleField(nn.Module):
             nn.GELU(approximate='tanh'), nn.Linear(_QUERY_DIM, _QUERY_DIM),
             nn.GELU(approximate='tanh'), nn.Linear(_QUERY_DIM, _QUERY_DIM))
         self.out = nn.Linear(_QUERY_DIM, 1)
+        self.parts = 1
 
     def tables(self, detail: Tensor) -> Tensor:
         """
@@ -90,7 +94,8 @@ class ObstacleField(nn.Module):
         """
         weight = self.read.weight.view(_QUERY_DIM, len(_COLUMN), -1)
         rows = detail.flatten(2).transpose(1, 2) @ weight.permute(2, 1, 0).flatten(1)
-        return rows.reshape(detail.shape[0], -1, _QUERY_DIM)
+        # The bias once for all points: what a point reads of its columns sums to it.
+        return rows.reshape(detail.shape[0], -1, _QUERY_DIM) + self.read.bias / len(_COLUMN)
 
     def forward(self, context: Context, points: Tensor, tables: Tables | None = None
                 ) -> tuple[Tensor, Tensor]:
@@ -101,25 +106,29 @@ class ObstacleField(nn.Module):
         :param tables: what was read before; the context's detail is read now if None.
         :returns: features float32 (B, Q, F) and distances float32 (B, Q) in DISTANCE_UNIT_M.
         """
-        num = points.shape[1]
-        low = points * points.new_tensor([1.0, 1.0, 0.0])
-        columns = torch.cat([low + (points - low) * share for share in _COLUMN], 1)
-        where, depth = self.arm.project(columns, context.camera)
+        x, y, z = points.transpose(1, 2).unbind(1)
+        turn, shift = self.arm.view(context.camera)
+        # All columns in one product: what is seen of (x, y, share z) is linear in x, y, z and 1.
+        factors = points.new_tensor([[1.0, 1.0, share, 1.0] for share in _COLUMN])[:, None]
+        views = torch.cat([turn, shift], -1)[:, None] * factors
+        seen = views.flatten(1, 2) @ torch.stack([x, y, z, torch.ones_like(z)], 1)
+        # -1 and not the length, which fixes the batch size of exported graphs.
+        where, depth = self.arm.in_picture(seen.view(-1, len(_COLUMN), 3, seen.shape[-1]))
         read = self._read(context.detail, where) if tables is None else self._look_up(
             tables, where)
-        z = points[..., 2:].clamp(-0.05, 0.5)
-        bands = torch.cat([z * 20, (z * 31.4).sin(), (z * 31.4).cos(), (z * 62.8).sin(),
-                           (z * 62.8).cos(), depth[:, :num, None] * 3, points[..., :2] * 5,
-                           where[:, :num], (-z.clamp(min=0) / 0.02).exp()], -1)
+        z = z.clamp(-0.05, 0.5)
+        bands = torch.stack([
+            z * 20, (z * 31.4).sin(), (z * 31.4).cos(), (z * 62.8).sin(), (z * 62.8).cos(),
+            depth[:, 0] * 3, x * 5, y * 5, where[:, 0, 0], where[:, 0, 1],
+            (-z.clamp(min=0) / 0.02).exp()], 1).transpose(1, 2)
         hidden = self.think(read + self.place(bands))
         return hidden, self.out(hidden).squeeze(-1)
 
     def _read(self, detail: Tensor, where: Tensor) -> Tensor:
-        """Read a picture at places (B, columns Q, 2): features (B, Q, F)."""
-        seen = F.grid_sample(detail, where[:, :, None], mode='bilinear',
-                             padding_mode='border', align_corners=False).squeeze(-1)
-        seen = seen.view(*seen.shape[:2], len(_COLUMN), -1)
-        return self.read(seen.transpose(1, 3).flatten(2))
+        """Read a picture at places (B, columns, 2, Q): features (B, Q, F)."""
+        seen = F.grid_sample(detail, where.transpose(2, 3), mode='bilinear',
+                             padding_mode='border', align_corners=False)
+        return self.read(seen.permute(0, 3, 2, 1).flatten(2))
 
     def _look_up(self, tables: Tables, where: Tensor) -> Tensor:
         """
@@ -130,19 +139,36 @@ class ObstacleField(nn.Module):
         """
         rows, columns = self.grid
         num = len(_COLUMN)
-        at = where.view(where.shape[0], num, -1, 2).transpose(1, 2)
-        x = (((at[..., 0] + 1) * columns - 1) / 2).clamp(0, columns - 1)
-        y = (((at[..., 1] + 1) * rows - 1) / 2).clamp(0, rows - 1)
+        x = (((where[:, :, 0] + 1) * columns - 1) / 2).clamp(0, columns - 1)
+        y = (((where[:, :, 1] + 1) * rows - 1) / 2).clamp(0, rows - 1)
         left, top = x.floor().clamp(max=columns - 2), y.floor().clamp(max=rows - 2)
         right, down = x - left, y - top
         share = torch.stack([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down,
-                             right * down], -1)
+                             right * down], 2).flatten(1, 2).transpose(1, 2)
         first = (top * columns + left).long() + tables.which[:, None, None] * (rows * columns)
         corner = torch.tensor([0, 1, columns, columns + 1], device=where.device)
         offset = corner * num + torch.arange(num, device=where.device)[:, None]
-        place = (first * num)[..., None] + offset
-        found = tables.rows.flatten(0, 1)[place.flatten(2)]
-        return (share.flatten(2)[:, :, None] @ found).squeeze(2) + self.read.bias
+        place = ((first * num)[:, :, None] + offset[..., None]).flatten(1, 2).transpose(1, 2)
+        return _blend(tables.rows.flatten(0, 1), place, share, self.parts)
+
+
+def _blend(rows: Tensor, place: Tensor, share: Tensor, parts: int) -> Tensor:
+    """
+    Return sums of rows, each times its share, in so many parts.
+
+    All rows that are fetched for several chunks together fit into no cache.
+
+    :param rows: float32 (R, F).
+    :param place: which, int64 (B, Q, K).
+    :param share: float32 (B, Q, K).
+    :returns: float32 (B, Q, F).
+    """
+    size = place.shape[2]
+    places, shares = (given.reshape(-1, parts, size) for given in (place, share))
+    # Without gaps, or torch takes the products one by one.
+    found = [shares[:, number, None].contiguous() @ rows[places[:, number].contiguous()]
+             for number in range(parts)]
+    return torch.cat(found, 1).reshape(place.shape[0], -1, rows.shape[1])
 
 
 class ReachHead(nn.Module):
@@ -161,8 +187,10 @@ class ReachHead(nn.Module):
         links = arm.point_links
         place = torch.arange(arm.num_points) - torch.searchsorted(links, links)
         asked = torch.where(2 * place < torch.bincount(links)[links])[0]
-        self.register_buffer('asked', asked, persistent=False)
-        self.asked: Tensor
+        self.register_buffer('layout', arm.layout_of(asked), persistent=False)
+        self.layout: Tensor
+        # Each step asks about as many points.
+        self.field.parts = math.gcd(_PARTS, self.substeps * len(asked))
         self.who = nn.Parameter(torch.zeros(len(asked), width))
         self.out = nn.Parameter(torch.randn(self.num, _MEMBER_DIM, 2) * _MEMBER_DIM ** -0.5)
 
@@ -179,13 +207,15 @@ class ReachHead(nn.Module):
         before = torch.cat([positions[:, None], joints[:, :-1]], 1)
         shares = [(k + 1) / self.substeps for k in range(self.substeps)]
         between = torch.stack([before + (joints - before) * share for share in shares], 2)
-        points, _ = self.arm.points(between.flatten(1, 2), self.asked)
-        points = points.flatten(1, 2)
+        points = self.arm.locate(self.arm.poses_of(between.flatten(1, 2)), self.layout)
+        points = points.transpose(1, 2).flatten(2).transpose(1, 2)
         features, distance = self.field(context, points, tables)
-        z = points[..., 2:]
-        near = torch.cat([(-z.clamp(min=-0.02) / 0.01).exp(), (-z.clamp(min=-0.02) / 0.03).exp(),
-                          (-distance.clamp(min=-0.5)[..., None] * 4).exp()], -1)
-        hidden = self.hidden(features) + self.near(near)
+        low = -points[..., 2].clamp(min=-0.02)
+        near = torch.stack([low / 0.01, low / 0.03, -distance.clamp(min=-0.5) * 4], 1).exp()
+        near = near.transpose(1, 2)
+        # One product for both.
+        hidden = F.linear(torch.cat([features, near], -1), torch.cat(
+            [self.hidden.weight, self.near.weight], 1), self.hidden.bias)
         steps = horizon * self.substeps
         hidden = hidden.view(batch, steps, self.who.shape[0], -1) + self.who
         hidden = F.gelu(hidden, approximate='tanh').view(batch, horizon, -1, hidden.shape[-1])
@@ -219,10 +249,9 @@ def _pool(hidden: Tensor, out: Tensor) -> Tensor:
     :param out: of each member a score and a weight, float32 (M, F, 2).
     :returns: float32 (B, H, M).
     """
-    # Products with zeros in them are faster than one small product for each member.
-    own = torch.eye(out.shape[0], device=out.device)[:, None]
-    score, weight = (
-        hidden @ (part[:, :, None] * own).flatten(0, 1) for part in out.unbind(-1))
+    # A product with zeros in it is faster than one small product for each member.
+    own = torch.eye(out.shape[0], device=out.device)[:, None, None]
+    score, weight = (hidden @ (out[..., None] * own).flatten(2).flatten(0, 1)).chunk(2, -1)
     return (score * weight.softmax(2)).sum(2)
 
 

@@ -45,12 +45,21 @@ class Attention(nn.Module):
         :param mask: which memory a query may read, bool (N, M); all if None.
         """
         batch, num, dim = x_bnd.shape
-        size = dim // self.num_heads
-        query = self.query(x_bnd).view(batch, num, self.num_heads, size).transpose(1, 2)
-        both = self.key_value(memory_bmd).view(batch, -1, 2, self.num_heads, size)
-        key, value = both.permute(2, 0, 3, 1, 4)
+        weight, bias = self.key_value.weight, self.key_value.bias
+        # Two products, because taking one apart would copy it.
+        query, key, value = (self._apart(made) for made in (
+            self.query(x_bnd), F.linear(memory_bmd, weight[:dim], bias[:dim]),
+            F.linear(memory_bmd, weight[dim:], bias[dim:])))
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        if self.num_heads == 1:
+            return self.out(mixed.squeeze(1))
         return self.out(mixed.transpose(1, 2).reshape(batch, num, dim))
+
+    def _apart(self, rows_bnd: Tensor) -> Tensor:
+        """Return the heads apart, (B, heads, N, D / heads); one alone need not be moved."""
+        if self.num_heads == 1:
+            return rows_bnd[:, None]
+        return rows_bnd.view(*rows_bnd.shape[:2], self.num_heads, -1).transpose(1, 2)
 
 
 def mlp(dim: int, ratio: int = 2) -> nn.Sequential:

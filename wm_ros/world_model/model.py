@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -142,7 +143,7 @@ class WorldModel(nn.Module):
         :param residual: sampled, float32 (B, N, R); the mean frame is decoded if None.
         :returns: RGB float32 (B, 3, h, w) in [0, 1].
         """
-        surface = self.draw_surface(joints, self.look(before, context))
+        surface = self.draw_surface(joints, self.look(before, context), context)
         return self.compose(latents, condition, surface, context, residual)
 
     def look(self, before: Tensor, context: Context, lamp: Tensor | None = None
@@ -165,13 +166,21 @@ class WorldModel(nn.Module):
         seen: Newest = in_threads(self.surface.newest, *arrays, found, threads=threads)
         return seen
 
-    def draw_surface(self, joints: Tensor, newest: Newest | None) -> SurfaceInput | None:
-        """Draw the arm for ``compose``; None if its surface is not known. Not differentiable."""
+    def draw_surface(self, joints: Tensor, newest: Newest | None, context: Context
+                     ) -> SurfaceInput | None:
+        """
+        Draw the arm for ``compose``; None if its surface is not known. Not differentiable.
+
+        :param context: of the same B, of which the newest frame is used.
+        """
         if self.surface is None or newest is None:
             return None
         drawn = in_threads(
             self.surface.draw, _array(joints), newest, threads=torch.get_num_threads())
-        return SurfaceInput(*(torch.from_numpy(part).to(joints.device) for part in drawn))
+        point, maps, back = (torch.from_numpy(part).to(joints.device) for part in drawn)
+        moved = F.grid_sample(context.last, back, mode='bilinear', padding_mode='border',
+                              align_corners=False)
+        return SurfaceInput(point, maps, moved)
 
     def compose(self, latents: Tensor, condition: Tensor, surface: SurfaceInput | None,
                 context: Context, residual: Tensor | None = None) -> Tensor:

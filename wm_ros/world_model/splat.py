@@ -50,27 +50,30 @@ class GeometricSplat(nn.Module):
         :param width: of a point, in cells.
         :returns: float32 (B, NUM_CHANNELS, R, K).
         """
-        points, turns = self.arm.points(joints)
-        place, depth = self.arm.project(points, camera)
+        poses = self.arm.poses_of(joints)
+        points = self.arm.locate(poses, self.arm.layout)
+        turn, shift = self.arm.view(camera)
+        place, depth = self.arm.in_picture(turn @ points + shift)
         down, across = _distances(place, grid, width)
         # Who is seen in a cell: the nearest point, and of those as near the one in front. A
         # softmax, because the points at the back of the scene must be as sure of themselves.
         logits = (down[:, :, None] + across[:, None] - (depth / _HIDING_M)[:, None, None]
                   ).flatten(1, 2)
         front = logits.softmax(-1)
-        look = torch.tanh(self.look + self.turn(turns))
+        # Once for each link, not for each of its points.
+        turned = self.turn(poses[..., :3, :2].flatten(-2))[:, self.arm.point_links]
+        look = torch.tanh(self.look + turned)
         there = 1 - torch.exp(-down.exp() @ across.exp().transpose(1, 2))
         seen = (front @ look).transpose(1, 2).reshape(-1, LOOK_DIM, *grid)
         return torch.cat([seen * there[:, None], there[:, None],
-                          self._shadow(points, camera, grid, width)], 1)
+                          self._shadow(points, turn, shift, grid, width)], 1)
 
-    def _shadow(self, points: Tensor, camera: Tensor, grid: tuple[int, int], width: float
-                ) -> Tensor:
+    def _shadow(self, points: Tensor, turn: Tensor, shift: Tensor, grid: tuple[int, int],
+                width: float) -> Tensor:
         """Draw what of the arm is above which place on the table, (B, SHADOW_DIM, R, K)."""
-        below = points * points.new_tensor([1.0, 1.0, 0.0])
-        foot, _ = self.arm.project(below, camera)
+        foot, _ = self.arm.in_picture(turn[..., :2] @ points[:, :2] + shift)
         down, across = _distances(foot, grid, 1.5 * width)
-        z = points[..., 2:]
+        z = points[:, 2, :, None]
         height = self.height(torch.cat([10 * z, (-z / 0.05).exp(), (-z / 0.15).exp()], -1))
         # For each channel a product of two small tables, instead of one large one.
         cast = (down.exp()[:, None] * height.transpose(1, 2)[:, :, None]) @ (
@@ -82,7 +85,7 @@ def _distances(place: Tensor, grid: tuple[int, int], width: float) -> tuple[Tens
     """
     Return minus half the squared distance of points to rows and to columns, in widths.
 
-    :param place: float32 (B, P, 2), see ``Arm.project``.
+    :param place: float32 (B, 2, P), see ``Arm.in_picture``.
     :param width: of a point, in cells.
     :returns: float32 (B, R, P) and (B, K, P).
     """
@@ -90,8 +93,8 @@ def _distances(place: Tensor, grid: tuple[int, int], width: float) -> tuple[Tens
     device = place.device
     row = (torch.arange(rows, device=device) + 0.5) * (2 / rows) - 1
     column = (torch.arange(columns, device=device) + 0.5) * (2 / columns) - 1
-    down = (row[:, None] - place[:, None, :, 1]) * (rows / 2 / width)
-    across = (column[:, None] - place[:, None, :, 0]) * (columns / 2 / width)
+    down = (row[:, None] - place[:, None, 1]) * (rows / 2 / width)
+    across = (column[:, None] - place[:, None, 0]) * (columns / 2 / width)
     return -0.5 * down.square(), -0.5 * across.square()
 
 

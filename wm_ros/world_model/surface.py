@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_ros.world_model.canvas import cells_about, inside, to_cells
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.geometry import Geometry
 
@@ -41,6 +42,8 @@ _LAMP_SEARCH = (
     (np.linspace(-0.6, 0.6, 9), (-0.3, 0.3), 5),
     (np.linspace(-0.12, 0.12, 5), (-0.4, -0.2, 0.0, 0.2, 0.4), 4),
     (np.linspace(-0.04, 0.04, 5), (-0.1, 0.0, 0.1), 2))
+
+_LAMPS_AT_ONCE = 25
 
 
 class Newest(NamedTuple):
@@ -101,12 +104,19 @@ class Surface:
         self._positions = np.array(geometry.positions, np.float32)
         self._cross = np.stack([_cross_matrix(axis) for axis in geometry.axes])
         self._owner = np.array(geometry.surface_links, np.int64)
+        points = np.array(geometry.surface_points, np.float32).reshape(-1, 3)
         self._rows = [np.flatnonzero(self._owner == link) for link in range(links)]
-        self._points = np.array(geometry.surface_points, np.float32).reshape(-1, 3)
+        self._local = [np.ascontiguousarray(points[rows].T) for rows in self._rows]
         self._normals = np.array(geometry.surface_normals, np.float32).reshape(-1, 3)
         self._eye = np.array(geometry.camera_position, np.float32)
         self._camera = np.array(geometry.camera_rotation, np.float32).reshape(3, 3)
         self._focal_px = 0.5 * height / math.tan(geometry.camera_fovy_rad / 2)
+        # Where each pixel of all pictures is itself, in px and as ``grid_sample`` counts.
+        rows, columns = np.mgrid[:height * num_cameras, :width].astype(np.float32) + 0.5
+        pixels = np.stack([columns, rows], -1)
+        self._scale = np.array([2 / width, 2 / (height * num_cameras)], np.float32)
+        self._still = pixels * self._scale - 1
+        self._pixels = pixels.reshape(-1, 2)
 
     def find_lamp(self, joints: NDArray[np.float32], camera: NDArray[np.float32],
                   shade: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -130,36 +140,56 @@ class Surface:
         arm = np.zeros(seen.shape, np.uint8)
         _mark(arm, place[0] * (seen.shape[1] / self.width))
         seen[arm > 0] = 0
+        framed = np.pad(seen, 1)
         best = start = np.array(OVERHEAD, np.float32)
         for slants, heights, every in _LAMP_SEARCH:
             lamps = best + np.array([
                 (x, y, height) for x in slants for y in slants for height in heights], np.float32)
-            x, y = self._feet(points[::every], camera, lamps)
-            # One cell for each point: more would make every shadow fatter than it is.
-            column, row = (np.floor(part * (seen.shape[1] / self.width)).astype(np.int32)
-                           for part in (x, y))
-            inside = (column >= 0) & (column < seen.shape[1]) & (row >= 0) & (row < len(seen))
-            marks = np.zeros((len(lamps), *seen.shape), np.float32)
-            which = np.broadcast_to(np.arange(len(lamps))[:, None], row.shape)
-            marks[which[inside], row[inside], column[inside]] = 1
-            score = marks.reshape(len(lamps), -1) @ seen.ravel()
+            # Not all at once: what is computed for them would not fit into the caches.
+            score = np.concatenate([
+                self._overlap(points[::every], camera, lamps[begin:begin + _LAMPS_AT_ONCE], framed)
+                for begin in range(0, len(lamps), _LAMPS_AT_ONCE)])
             score -= 0.5 * np.square((lamps - start) / _LAMP_SPREAD).sum(-1)
             best = lamps[score.argmax()]
         return best
 
+    def _overlap(self, points: NDArray[np.float32], camera: NDArray[np.float32],
+                 lamps: NDArray[np.float32], framed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Return how well shadows under many lamps lie on the one that is seen, float32 (lamps,).
+
+        :param framed: what each cell counts, in a margin of zeros that takes what falls outside.
+        """
+        rows, columns = framed.shape
+        seen, share = self._feet(points, camera, lamps)
+        # One cell for each point: more would make every shadow fatter than it is.
+        cells_per_px = (columns - 2) / self.width
+        scale = np.float32(cells_per_px * self._focal_px) / np.maximum(
+            -seen[:, 2], np.float32(_LEAST_DEPTH_M) * share)
+        column = scale * seen[:, 0] + np.float32(cells_per_px * self.width / 2)
+        row = np.float32(cells_per_px * self.height / 2) - scale * seen[:, 1]
+        cells = to_cells(row, -1, rows - 2) * columns + to_cells(column, -1, columns - 2)
+        cells += (np.arange(len(lamps)) * framed.size + columns + 1)[:, None]
+        marks = np.zeros((len(lamps), framed.size), np.float32)
+        marks.ravel()[cells.ravel()] = 1
+        found: NDArray[np.float32] = marks @ framed.ravel()
+        return found
+
     def _feet(self, points: NDArray[np.float32], camera: NDArray[np.float32],
               lamps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return where shadows under many lamps are in the picture, x and y (lamps, S), px."""
-        turn = np.eye(3, dtype=np.float32) + _cross_matrix(camera[:3])
-        across = turn @ self._camera.T
-        start = turn @ (-self._camera.T @ self._eye - camera[3:])
-        share = np.maximum(1 - points[:, 2] * lamps[:, 2:], _LEAST_SHARE)
-        x = (points[:, 0] - points[:, 2] * lamps[:, :1]) / share
-        y = (points[:, 1] - points[:, 2] * lamps[:, 1:2]) / share
-        # On the table, so that two coordinates tell all.
-        right, up, back = (across[i, 0] * x + across[i, 1] * y + start[i] for i in range(3))
-        scale = self._focal_px / np.maximum(-back, _LEAST_DEPTH_M)
-        return scale * right + self.width / 2, self.height / 2 - scale * up
+        """
+        Return where shadows under many lamps are, as the camera sees it.
+
+        :returns: float32 (lamps, 3, S), m, times the share that comes with it, (lamps, S).
+        """
+        across, start = self._view(camera[None])
+        share = np.maximum(1 - lamps[:, 2:] * points[:, 2], np.float32(_LEAST_SHARE))
+        # On the table, so that two coordinates of a foot tell all: (point - height lamp) / share.
+        slope = -across[0, :, :2] @ lamps[:, :2, None]
+        flat = np.broadcast_to(across[0, :, :2], (len(lamps), 3, 2))
+        seen = np.concatenate([flat, slope], 2) @ points.T
+        seen += start[0][:, None] * share[:, None]
+        return seen, share
 
     def newest(self, joints: NDArray[np.float32], camera: NDArray[np.float32],
                lamp: NDArray[np.float32]) -> Newest:
@@ -180,37 +210,34 @@ class Surface:
         :param joints: float32 (B, J), rad.
         :param newest: of the same B.
         """
-        camera, lamp = newest.camera, newest.lamp
         points, turns = self._place(joints)
-        place, depth = self._project(points, camera)
+        place, depth = self._project(points, newest.camera)
         index = self._nearest(place, depth)
-        batch, row, column = np.nonzero(index)
-        chosen = index[batch, row, column] - 1
-        maps = np.zeros((len(joints), NUM_MAPS, self.height, self.width), np.float32)
-        maps[:, 0] = self._coverage(place)
-        maps[batch, 1:4, row, column] = np.einsum(
-            'nij,nj->ni', turns[batch, self._owner[chosen]], self._normals[chosen])
-        maps[batch, 4, row, column] = newest.shown[batch, chosen]
-        maps[:, 5] = self._shadow(points, camera, lamp)
-        maps[:, 6], maps[:, 7] = newest.coverage, newest.shadow
-        rows, columns = np.mgrid[:self.height, :self.width].astype(np.float32) + 0.5
-        back = np.tile(np.stack([columns, rows], -1), (len(joints), 1, 1, 1))
-        back[batch, row, column] += (newest.place - place)[batch, chosen]
-        return self._padded(index, maps, back)
+        batch, pixel = np.nonzero(index.reshape(len(joints), -1))
+        point = index.reshape(len(joints), -1)[batch, pixel] - 1
+        normals = np.einsum('nij,nj->ni', turns[batch, self._owner[point]], self._normals[point])
+        maps = np.empty((len(joints), NUM_MAPS, self.height * self.width), np.float32)
+        maps[:, 1:5] = 0
+        for axis in range(3):
+            maps[batch, 1 + axis, pixel] = normals[:, axis]
+        maps[batch, 4, pixel] = newest.shown[batch, point]
+        shadow = self._shadow(points, newest.camera, newest.lamp)
+        for number, map_ in ((0, self._coverage(place)), (5, shadow), (6, newest.coverage),
+                             (7, newest.shadow)):
+            maps[:, number] = map_.reshape(len(joints), -1)
+        back = np.repeat(self._still[None], len(joints), 0)
+        moved = self._pixels[pixel] + (newest.place - place)[batch, point]
+        back.reshape(len(joints), -1, 2)[batch, pixel] = moved * self._scale - 1
+        return self._padded(index, maps.reshape(len(joints), -1, self.height, self.width), back)
 
     def _padded(self, index: NDArray[np.int32], maps: NDArray[np.float32],
                 back: NDArray[np.float32]) -> SurfaceMaps:
         """Return the maps of all pictures above each other: nothing is drawn into further ones."""
         below = (self.num_cameras - 1) * self.height
-        total = self.num_cameras * self.height
         if below:
             index = np.pad(index, ((0, 0), (0, below), (0, 0)))
             maps = np.pad(maps, ((0, 0), (0, 0), (0, below), (0, 0)))
-            row, column = np.mgrid[self.height:total, :self.width].astype(np.float32) + 0.5
-            further = np.stack([column, row], -1)
-            back = np.concatenate([back, np.tile(further, (len(back), 1, 1, 1))], 1)
-        scale = np.array([2 / self.width, 2 / total], np.float32)
-        return SurfaceMaps(index, maps, (back * scale - 1).astype(np.float32))
+        return SurfaceMaps(index, maps, back)
 
     def _place(self, joints: NDArray[np.float32]
                ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -231,56 +258,67 @@ class Surface:
                 offset = origins[parent] + rotations[parent] @ self._positions[link]
             rotations.append(turn.astype(np.float32))
             origins.append(offset.astype(np.float32))
-        points = np.empty((len(joints), len(self._points), 3), np.float32)
-        for link, rows in enumerate(self._rows):
-            points[:, rows] = self._points[rows] @ rotations[link].transpose(0, 2, 1) + (
-                origins[link][:, None])
-        return points, np.stack(rotations, 1)
+        points = np.empty((len(joints), 3, len(self._owner)), np.float32)
+        for link, (rows, local) in enumerate(zip(self._rows, self._local, strict=True)):
+            points[:, :, rows] = rotations[link] @ local + origins[link][..., None]
+        return points.swapaxes(1, 2), np.stack(rotations, 1)
 
     def _project(self, points: NDArray[np.float32], camera: NDArray[np.float32]
                  ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return places (x, y) in the first picture, float32 (B, S, 2), px, and depths, m."""
-        seen = (points - self._eye) @ self._camera - camera[:, None, 3:]
+        across, start = self._view(camera)
+        seen = across @ points.swapaxes(1, 2) + start[..., None]
+        depth = np.maximum(-seen[:, 2], np.float32(_LEAST_DEPTH_M))
+        scale = np.float32(self._focal_px) / depth
+        place = np.empty((len(points), 2, points.shape[1]), np.float32)
+        place[:, 0] = scale * seen[:, 0] + np.float32(self.width / 2)
+        place[:, 1] = np.float32(self.height / 2) - scale * seen[:, 1]
+        return place.swapaxes(1, 2), depth
+
+    def _view(self, camera: NDArray[np.float32]
+              ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return turn (B, 3, 3) and shift (B, 3): what is seen is turn @ point + shift."""
         # The cross product of a small turn and each point, as one product of matrices.
         turn = np.stack([_cross_matrix(vector) for vector in camera[:, :3]])
-        seen = seen + seen @ turn.transpose(0, 2, 1)
-        depth = np.maximum(-seen[..., 2], _LEAST_DEPTH_M)
-        x = self._focal_px * seen[..., 0] / depth + self.width / 2
-        y = -self._focal_px * seen[..., 1] / depth + self.height / 2
-        return np.stack([x, y], -1).astype(np.float32), depth.astype(np.float32)
+        turn += np.eye(3, dtype=np.float32)
+        shift = -(self._eye @ self._camera) - camera[:, 3:]
+        return turn @ self._camera.T, (turn @ shift[..., None])[..., 0]
 
     def _nearest(self, place: NDArray[np.float32], depth: NDArray[np.float32]
                  ) -> NDArray[np.int32]:
         """Return one more than the point in front in each pixel, 0 for none."""
-        order = np.argsort(-depth, axis=1, kind='stable')
-        cells, inside = _cells(np.take_along_axis(place, order[..., None], 1), self.height,
-                               self.width)
-        picture = np.zeros(len(place) * self.height * self.width, np.int32)
-        label = np.broadcast_to((order + 1)[..., None], cells.shape)
+        # Far to near and then by number: a number above zero sorts like its own bits, and one sort
+        # of whole numbers is several times faster than a stable one of what they belong to.
+        keys = (~depth.view(np.int32)).astype(np.int64) << 32
+        keys |= np.arange(depth.shape[1])
+        keys.sort(1)
+        order = keys & 0xffffffff
+        batch = np.arange(len(place))[:, None]
+        canvas, cells = cells_about(place[batch, order], self.height, self.width, np.int32)
         # Of several values for one cell the last stays, which is the nearest.
-        picture[cells[inside]] = label[inside]
-        return picture.reshape(len(place), self.height, self.width)
+        canvas.ravel()[cells.ravel()] = np.repeat((order + 1).astype(np.int32), 4)
+        return np.ascontiguousarray(inside(canvas))
 
     def _coverage(self, place: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return which share of each pixel the arm covers, by quarters."""
-        cells, inside = _cells(2 * place, 2 * self.height, 2 * self.width)
-        picture = np.zeros(len(place) * 4 * self.height * self.width, np.float32)
-        picture[cells[inside]] = 0.25
-        fine = picture.reshape(len(place), self.height, 2, self.width, 2)
+        canvas, cells = cells_about(2 * place, 2 * self.height, 2 * self.width, np.uint8)
+        canvas.ravel()[cells.ravel()] = 1
+        fine = inside(canvas)
         # A sum of slices is many times faster than a mean over two axes.
-        return fine[:, :, 0, :, 0] + fine[:, :, 0, :, 1] + fine[:, :, 1, :, 0] + (
-            fine[:, :, 1, :, 1])
+        rows = fine[:, ::2] + fine[:, 1::2]
+        return (rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25)
 
     def _shown(self, place: NDArray[np.float32], depth: NDArray[np.float32]
                ) -> NDArray[np.bool_]:
         """Return whether each point is seen where it is, bool (B, S)."""
         front = self._nearest(place, depth)
         batch = np.arange(len(place))[:, None]
-        column, row = (np.floor(place[..., axis]).astype(np.int64) for axis in (0, 1))
-        inside = (column >= 0) & (column < self.width) & (row >= 0) & (row < self.height)
-        there = front[batch, row.clip(0, self.height - 1), column.clip(0, self.width - 1)]
+        x, y = place[..., 0], place[..., 1]
+        is_inside = (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+        column, row = to_cells(x, 0, self.width - 1), to_cells(y, 0, self.height - 1)
+        there = front[batch, row, column]
         nearest = depth[batch, np.maximum(there, 1) - 1]
-        return inside & (there > 0) & (depth < nearest + _BEHIND_M)
+        return is_inside & (there > 0) & (depth < nearest + _BEHIND_M)
 
     def _shadow(self, points: NDArray[np.float32], camera: NDArray[np.float32],
                 lamp: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -337,23 +375,9 @@ def shadow_of(points: NDArray[np.float32], lamp: NDArray[np.float32]) -> NDArray
 
 def _mark(picture: NDArray[np.uint8], place: NDArray[np.float32]) -> None:
     """Set the cells about places, float32 (S, 2), to 1."""
-    cells, inside = _cells(place[None], *picture.shape)
-    picture.ravel()[cells[inside]] = 1
-
-
-def _cells(place: NDArray[np.float32], height: int, width: int
-           ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """
-    Return the four cells about each place, and which of them are in the picture.
-
-    :param place: float32 (B, S, 2), px.
-    :returns: flat indices into (B, height, width), int64 (B, S, 4), and bool of that shape.
-    """
-    column = np.floor(place[..., :1] - 0.5).astype(np.int64) + np.array([0, 1, 0, 1])
-    row = np.floor(place[..., 1:] - 0.5).astype(np.int64) + np.array([0, 0, 1, 1])
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    batch = np.arange(len(place))[:, None, None]
-    return (batch * height + row) * width + column, inside
+    canvas, cells = cells_about(place[None], picture.shape[0], picture.shape[1], np.uint8)
+    canvas.ravel()[cells.ravel()] = 1
+    picture |= inside(canvas)[0]
 
 
 def _cross_matrix(axis: Sequence[float] | NDArray[np.float32]) -> NDArray[np.float32]:
