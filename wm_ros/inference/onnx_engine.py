@@ -37,19 +37,20 @@ class OnnxEngine(GraphEngine):
         content: Mapping[str, str | bytes] = graphs or {
             name: str(checkpoint.graph(name)) for name in self.graph_names}
         try:
-            self._sessions = {name: _session(content[name], num_threads)
-                              for name in self.graph_names}
+            # The prediction is hundreds of small operations: a second thread in each of them waits
+            # longer for the first than it works. Several chunks are shared out over threads.
+            self._sessions = {
+                name: _session(content[name], 1 if name == 'predict' else num_threads)
+                for name in self.graph_names}
             # What the gate waits for is one chunk of all steps: with its shapes known beforehand a
             # hundred small computations of shapes are done once instead of at each check.
             self._horizon = checkpoint.config.horizon
-            self._one = _session(content['predict'], num_threads, {
+            self._one = _session(content['predict'], 1, {
                 'batch': 1, 'observations': 1, 'steps': self._horizon})
-            # Many chunks are shared out over threads: that is faster than many threads for each.
-            self._single = (self._sessions['predict'] if num_threads == 1
-                            else _session(content['predict'], 1))
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'{checkpoint.directory}: onnxruntime refuses the exported graphs: '
                               f'{error}') from error
+        self._num_threads = num_threads
         self._pool = ThreadPoolExecutor(num_threads, 'onnxruntime')
         # Without geometry some inputs have nothing to do, and the exporter leaves them out.
         self._inputs = {name: {item.name for item in session.get_inputs()}
@@ -64,10 +65,10 @@ class OnnxEngine(GraphEngine):
         known = self._inputs[graph]
         given = {key: value for key, value in inputs.items() if key in known}
         try:
-            if graph == 'predict' and len(given['actions']) > _PART:
+            if graph == 'predict' and len(given['actions']) > 1:
                 return self._run_parts(given)
             session = self._sessions[graph]
-            if graph == 'predict' and given['actions'].shape[:2] == (1, self._horizon):
+            if graph == 'predict' and given['actions'].shape[1] == self._horizon:
                 session = self._one
             made: list[Any] = session.run(None, given)
         except Exception as error:  # onnxruntime's own exceptions share no public base
@@ -75,11 +76,13 @@ class OnnxEngine(GraphEngine):
         return made
 
     def _run_parts(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Predict many chunks, a few at a time on each thread."""
-        parts = [slice(begin, begin + _PART) for begin in range(0, len(given['actions']), _PART)]
+        """Predict several chunks, a few at a time on each thread."""
+        count, session = len(given['actions']), self._sessions['predict']
+        size = min(_PART, -(-count // self._num_threads))
+        parts = [slice(begin, begin + size) for begin in range(0, count, size)]
 
         def run(part: slice) -> list[NDArray[Any]]:
-            made: list[NDArray[Any]] = self._single.run(None, {
+            made: list[NDArray[Any]] = session.run(None, {
                 key: value[part] if key in _OF_CHUNKS else value for key, value in given.items()})
             return made
 
