@@ -32,10 +32,19 @@ def has_events_executor():
     return True
 
 
-def test_without_a_word_it_is_the_single_threaded_one(context, monkeypatch):
+@pytest.mark.parametrize('word', [None, ''])
+def test_without_a_word_it_is_the_one_that_waits_for_events(context, monkeypatch, word):
     monkeypatch.delenv(VARIABLE, raising=False)
+    if word is not None:
+        monkeypatch.setenv(VARIABLE, word)
+    wanted = 'EventsExecutor' if has_events_executor() else 'SingleThreadedExecutor'
+    assert type(make_executor()).__name__ == wanted
+    monkeypatch.setitem(sys.modules, 'rclpy.experimental', None)
     assert isinstance(make_executor(), rclpy.executors.SingleThreadedExecutor)
-    monkeypatch.setenv(VARIABLE, '')
+
+
+def test_the_single_threaded_one_can_be_asked_for(context, monkeypatch):
+    monkeypatch.setenv(VARIABLE, 'single')
     assert isinstance(make_executor(), rclpy.executors.SingleThreadedExecutor)
 
 

@@ -26,6 +26,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from visualization_msgs.msg import MarkerArray
 
 from wm_ros.datatypes import Reason
 from wm_ros.gate.values import NS_PER_S
@@ -328,6 +329,14 @@ def test_diagnostics_carry_the_figures(harness):
     harness.publisher(OUT, JointTrajectory, qos.COMMAND_OUT)
     message = box.expect(lambda m: m.status[0].level == b'\x02', timeout_s=5.0)
     assert f'1 other publishers write {OUT}' in message.status[0].message
+
+
+def test_whoever_comes_late_sees_the_marker(harness):
+    """Markers are made only while somebody looks, and not only when the state changes."""
+    Bench(harness).arm()
+    box = harness.mailbox('/wm_gate/markers', MarkerArray, qos.MARKERS)
+    message = box.expect(lambda m: m.markers[0].text.startswith('RUNNING'), timeout_s=5.0)
+    assert message.markers[0].header.frame_id == 'base_link'
 
 
 def test_commands_are_volatile_and_reliable(harness):

@@ -22,7 +22,7 @@ class Condition:
     :param transport: raw or compressed.
     :param busy_cores: so many further processes never stop computing.
     :param share: commands as a share of those of the first condition.
-    :param executor: of the predictor and the gate, single or events.
+    :param executor: of the predictor and the gate, single or events; empty: as deployed.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Condition:
     transport: str = 'raw'
     busy_cores: int = 0
     share: float = 1.0
-    executor: str = 'single'
+    executor: str = ''
 
     def num_commands(self, config: BenchmarkConfig) -> int:
         """Return how many commands are sent."""

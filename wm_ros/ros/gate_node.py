@@ -57,7 +57,7 @@ class GateNode(GuardedLifecycleNode):
     * ``~/action_chunk`` (wm_ros/ActionChunk)
     * ``~/state`` (wm_ros/GateState; 10 Hz and on every change)
     * ``~/veto`` (std_msgs/Bool; true while the gate holds)
-    * ``~/markers`` (visualization_msgs/MarkerArray; ``marker_frame_id``)
+    * ``~/markers`` (visualization_msgs/MarkerArray; ``marker_frame_id``; while somebody looks)
     * ``/diagnostics`` (diagnostic_msgs/DiagnosticArray; 1 Hz)
 
     **Services**

@@ -87,14 +87,17 @@ class GateOutputs:
             raise errors[0]
 
     def publish_state(self, status: GateStatus) -> None:
-        """Publish ~/state, and ~/veto and ~/markers; the veto bit only when it changes."""
+        """Publish ~/state, ~/veto when it changes, and ~/markers while somebody looks."""
         stamp = self._node.get_clock().now().to_msg()
         self._state.publish(convert.status_to_message(status, stamp))
         has_veto = status.state in (State.HOLD, State.ESTOP)
         if has_veto != self._last_veto:
             self._veto.publish(Bool(data=has_veto))
             self._last_veto = has_veto
-        self._markers.publish(convert.status_to_markers(status, self._config.marker_frame_id))
+        # A verdict may be waiting meanwhile.
+        if self._markers.get_subscription_count():
+            self._markers.publish(convert.status_to_markers(
+                status, self._config.marker_frame_id))
 
     def publish_diagnostics(self, status: GateStatus) -> None:
         """Publish the state, its figures, and who else writes the controller's topic."""

@@ -8,6 +8,7 @@ request ends the executor. Here both are caught, logged, and answered with what 
 afterwards: the state that the state machine shows always matches what the node holds.
 """
 
+import gc
 import sys
 import traceback
 from collections.abc import Callable
@@ -214,6 +215,10 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
+        # What is there now stays: the collector need not walk through all modules between a
+        # verdict and its command.
+        gc.collect()
+        gc.freeze()
         _spin(node, stop)
         return 0
     except Exception as error:  # named guard: main
@@ -225,6 +230,7 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
         return 2 if isinstance(error, usage) else 1
     finally:
         ignore_stop_signals()
+        gc.unfreeze()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
