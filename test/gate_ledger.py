@@ -210,3 +210,22 @@ class Ledger:
         expected = [where[name] for name in self.config.joint_names]
         assert hold.joint_names == self.config.joint_names
         assert np.array_equal(hold.positions, expected), 'invariant 5: not where the arm is'
+        if hold.braking is not None:
+            speed = dict(zip(sample.names, sample.velocities, strict=True))
+            self._judge_braking(hold, np.array([speed[n] for n in hold.joint_names]), now)
+
+    def _judge_braking(self, hold: Hold, speed: np.ndarray, now: Now) -> None:
+        """Check that a moving arm loses its speed, in its limits, and only that."""
+        path, config = hold.braking, self.config
+        assert config.acceleration_limit, 'nothing is known of how it brakes'
+        assert np.abs(speed).max() > config.rest_velocity, 'it was at rest'
+        assert not path.velocities[-1].any(), 'braking ends at rest'
+        assert path.times[-1] <= config.hold_settle, 'brakes for ever'
+        assert np.all(np.diff(path.times, prepend=0.0) > 0)
+        ahead = (path.positions - hold.positions) * np.where(speed < 0, -1.0, 1.0)
+        assert (ahead >= -1e-9).all(), 'turns back'
+        moved_on = np.abs(speed) * self.joint_age_s(now)
+        longest = speed ** 2 / (2 * np.array(config.acceleration_limit))
+        assert (ahead[-1] <= moved_on + longest + 1e-9).all(), 'brakes later than it could'
+        inside = np.abs(hold.positions) <= 1.0
+        assert (np.abs(path.positions[:, inside]) <= 1.0 + 1e-9).all(), 'brakes out of its limits'

@@ -24,6 +24,8 @@ from wm_ros.gate.values import Heartbeat, State
 
 NUMBERS = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
 NEAR = st.tuples(st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
+FAR = st.tuples(st.floats(-1.1, 1.1), st.floats(-1.1, 1.1))
+SPEEDS = st.just((0.0, 0.0)) | st.tuples(st.floats(-2.5, 2.5), st.floats(-2.5, 2.5))
 TIMEOUTS = ('joint_state_timeout', 'image_timeout', 'heartbeat_timeout', 'decision_timeout',
             'check_timeout', 'bypass_timeout', 'max_command_age', 'hold_settle')
 CHANGES = st.one_of(
@@ -115,16 +117,17 @@ class GateMachine(RuleBasedStateMachine):
         with pytest.raises(ValueError, match=name):
             replace(self.rig.config, **{name: value})
 
-    @rule(positions=NEAR, order=st.permutations(['a', 'b', 'x']),
+    @rule(positions=NEAR | FAR, order=st.permutations(['a', 'b', 'x']), speeds=SPEEDS,
           fault=st.sampled_from([None] * 6 + ['nan', 'old', 'future', 'missing']))
-    def joints(self, positions, order, fault):
+    def joints(self, positions, order, fault, speeds=(0.0, 0.0)):
         """Measure the joints, in any order, with a joint of somebody else's."""
         values = {'a': positions[0], 'b': positions[1], 'x': 9.0}
+        moving = {'a': speeds[0], 'b': speeds[1], 'x': 1.0}
         if fault == 'nan':
             values['b'] = float('nan')
         names = [name for name in order if not (fault == 'missing' and name == 'a')]
         offset_ms = {'old': -600, 'future': 60}.get(fault or '', -3)
-        sample = make_sample([values[n] for n in names], [0.0] * len(names),
+        sample = make_sample([values[n] for n in names], [moving[n] for n in names],
                              self.rig.now.ros_ns + offset_ms * MS, names)
         self.ledger.note_joints(sample, self.rig.now)
         self.do(self.gate.take_joints, sample)
@@ -273,11 +276,35 @@ class VelocityMachine(GateMachine):
         return make_setpoint(first, CommandInterface.VELOCITY), first
 
 
+class BrakingMachine(GateMachine):
+    """Trajectories, for an arm that is known to need time to come to rest."""
+
+    wiring = {'acceleration_limit': (40.0, 8.0)}
+
+    @rule(positions=NEAR, speeds=st.tuples(st.floats(0.1, 2.0), st.floats(-2.0, -0.1)),
+          how=st.sampled_from(['stop', 'lose_predictor', 'deactivate']))
+    def stop_while_it_moves(self, positions, speeds, how):
+        """Release a command, move, and stop for one of the reasons there are."""
+        self.work()
+        self.joints(positions, ['a', 'b', 'x'], None, speeds)
+        was_moving = self.state in (State.RUNNING, State.SLOW)
+        num_holds = len([e for e in self.ledger.wire if isinstance(e, Hold)])
+        if how == 'deactivate':
+            self.deactivate(True)
+        else:
+            getattr(self, how)()
+        holds = [e for e in self.ledger.wire if isinstance(e, Hold)][num_holds:]
+        assert not was_moving or (holds and holds[-1].braking is not None), 'it brakes'
+
+
 GateMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 VelocityMachine.TestCase.settings = settings(
     max_examples=30, stateful_step_count=40, deadline=None)
+BrakingMachine.TestCase.settings = settings(
+    max_examples=30, stateful_step_count=40, deadline=None)
 TestTrajectories = GateMachine.TestCase
 TestVelocities = VelocityMachine.TestCase
+TestBraking = BrakingMachine.TestCase
 
 
 def start(kind=GateMachine) -> GateMachine:
@@ -287,7 +314,7 @@ def start(kind=GateMachine) -> GateMachine:
     return machine
 
 
-@pytest.mark.parametrize('kind', [GateMachine, VelocityMachine])
+@pytest.mark.parametrize('kind', [GateMachine, VelocityMachine, BrakingMachine])
 def test_the_machine_reaches_a_release(kind):
     machine = start(kind)
     machine.work()

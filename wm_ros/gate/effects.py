@@ -48,10 +48,13 @@ class Hold:
     Publish the hold: measured positions, or zero velocities for a velocity controller.
 
     :param positions: measured joints, float64 (J,), rad, in the order of ``joint_names``.
+    :param braking: how to come to rest from the measured motion, in place of the positions;
+        None: the arm is at rest, or nothing is known of how it can brake.
     """
 
     joint_names: tuple[str, ...]
     positions: NDArray[np.float64]
+    braking: Trajectory | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

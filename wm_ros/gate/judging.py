@@ -63,7 +63,7 @@ class Judging:
         self.config = config
         self.robot = Robot(config, urdf, spaces)
         self.inputs = Inputs(config)
-        self.stance = Stance(config, self.inputs)
+        self.stance = Stance(config, self.inputs, lambda: self.robot.limits)
         self.docket = Docket(first_chunk_id)
         self.counters = Counters()
         self.latency = LatencyWindow()

@@ -7,12 +7,16 @@ There is one place where states change, and one rule in it: whenever the reporte
 being one that moves the arm, the hold goes out before anything else can.
 """
 
+from collections.abc import Callable
+
 from wm_ros.datatypes import Reason
+from wm_ros.gate.braking import braking_trajectory
 from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CancelGoal, Effect, Hold, StateChanged
 from wm_ros.gate.estop import Cause, EstopLatch
 from wm_ros.gate.hold import HoldWatch
 from wm_ros.gate.inputs import Inputs
+from wm_ros.gate.limits import Limits
 from wm_ros.gate.values import MOVING_STATES, Now, State
 
 _SHADOWED = frozenset({State.WAITING, State.RUNNING, State.SLOW, State.HOLD})
@@ -26,11 +30,14 @@ class Stance:
 
     :param config: the gate's settings.
     :param inputs: source of the measured joints for a hold.
+    :param read_limits: gives the limits of the joints as they are known by then.
     """
 
-    def __init__(self, config: GateConfig, inputs: Inputs) -> None:
+    def __init__(
+            self, config: GateConfig, inputs: Inputs, read_limits: Callable[[], Limits]) -> None:
         self._config = config
         self._inputs = inputs
+        self._read_limits = read_limits
         self._effects: list[Effect] = []
         self.state = State.INACTIVE
         self.reasons = Reason.NONE
@@ -95,15 +102,19 @@ class Stance:
 
     def publish_hold(self, now: Now) -> bool:
         """
-        Queue a hold at the measured joints.
+        Queue a hold: at the measured joints, or from their motion to rest.
 
         :returns: False if the joints are too old; nothing is queued then.
         """
         sample = self._inputs.fresh_joints(now)
         if sample is None:
             return False
-        self.emit(Hold(joint_names=sample.names, positions=sample.positions.copy()))
-        self.hold_watch.start(sample.positions, now)
+        braking = braking_trajectory(
+            sample, self._inputs.joint_age_s(now), self._read_limits(), self._inputs.config)
+        self.emit(Hold(
+            joint_names=sample.names, positions=sample.positions.copy(), braking=braking))
+        target = sample.positions if braking is None else braking.positions[-1]
+        self.hold_watch.start(target, now)
         self.num_holds += 1
         return True
 

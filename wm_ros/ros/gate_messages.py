@@ -175,11 +175,13 @@ def forward_to_message(
 
 
 def hold_to_message(effect: Hold, config: GateConfig) -> JointTrajectory | Float64MultiArray:
-    """Make the hold: measured positions, or zeros for a velocity controller."""
+    """Make the hold: measured positions, how to brake, or zeros for a velocity controller."""
     if config.is_velocity_out:
         return Float64MultiArray(data=[0.0] * len(effect.joint_names))
     if config.is_array_out:
         return Float64MultiArray(data=effect.positions.tolist())
+    if effect.braking is not None:
+        return trajectory_to_message(effect.braking)
     return trajectory_to_message(
         hold_trajectory(effect.joint_names, effect.positions, config.hold_duration))
 
