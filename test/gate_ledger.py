@@ -110,6 +110,8 @@ class Ledger:
                 self._ask(effect.chunk, now)
             elif isinstance(effect, Forward):
                 self._judge_forward(effect, now, verdict)
+                if verdict is not None and verdict.reasons & Reason.ESCAPE:
+                    self._judge_escape(effect, verdict, before)
             elif isinstance(effect, Hold):
                 self._judge_hold(effect, now)
         self.wire += outputs
@@ -179,7 +181,23 @@ class Ledger:
         judged = entry.chunk.trajectory
         kept = len(trajectory.times) - 1
         assert np.array_equal(trajectory.positions[:kept], judged.positions[:kept]), 'other path'
-        assert np.all(trajectory.times[:kept] >= judged.times[:kept]), 'faster than judged'
+        times = trajectory.times[:kept] * verdict.speed_factor
+        assert np.allclose(times, judged.times[:kept], rtol=0, atol=1e-9), 'not the judged speed'
+        assert verdict.speed_factor == 1.0 or verdict.decision is Decision.SLOW or (
+            verdict.speed_factor == entry.chunk.slow_factor), 'slower than anybody asked'
+
+    def _judge_escape(self, forward: Forward, verdict: Verdict, before: State) -> None:
+        """Check that a motion away from a risk starts from a hold, and slowly."""
+        entry = self.entries[forward.chunk_id]
+        assert before in (State.HOLD, State.SLOW), 'an escape from no hold'
+        assert verdict.decision is Decision.SLOW
+        assert 0.0 < verdict.speed_factor <= entry.chunk.escape_factor, 'nobody asked for it'
+        path, here = entry.chunk.trajectory, entry.chunk.start.positions
+        steps = np.diff(np.vstack([here, path.positions]), axis=0)
+        fastest = np.abs(steps / np.diff(path.times, prepend=0.0)[:, None]).max()
+        if path.velocities is not None:
+            fastest = np.abs(path.velocities).max()
+        assert fastest * verdict.speed_factor <= self.config.escape_max_velocity + 1e-9, 'fast'
 
     def _judge_right(self, entry: Entry, verdict: Verdict, now: Now) -> None:
         """Check that exactly this verdict, now, releases exactly this chunk."""
@@ -193,8 +211,8 @@ class Ledger:
         frame_age_s = (now.ros_ns - verdict.observation_stamp_ns) / NS
         assert -config.max_future_skew <= frame_age_s <= config.image_timeout, 'invariant 8'
         assert 0.0 < verdict.speed_factor <= 1.0, 'no speed'
-        assert (verdict.decision is Decision.SLOW
-                or verdict.risk <= verdict.risk_threshold), 'its own risk speaks against it'
+        assert (verdict.risk <= verdict.risk_threshold
+                or verdict.reasons & Reason.ESCAPE), 'its own risk speaks against it'
         assert not verdict.reasons & Reason.UNCALIBRATED, 'not calibrated'
         assert self.is_robot_seen(now), 'released on stale inputs'
         assert self.is_engaged, 'released though nobody engaged it'

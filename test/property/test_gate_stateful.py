@@ -36,11 +36,14 @@ CHANGES = st.one_of(
         'decision_timeout': st.sampled_from([0.02, 0.15, 0.5]),
         'release_count': st.integers(1, 3), 'trigger_count': st.integers(1, 3),
         'arm_cycles': st.integers(1, 4), 'max_consecutive_vetoes': st.integers(2, 5),
-        'allow_bypass': st.booleans(), 'abstain_policy': st.sampled_from(['hold', 'drop'])}))
+        'allow_bypass': st.booleans(), 'escape_max_velocity': st.sampled_from([0.0, 0.25, 5.0]),
+        'abstain_policy': st.sampled_from(['hold', 'drop'])}))
 FALSE_VERDICTS = st.sampled_from([
     {'digest': bytes(16)}, {'valid_until_ns': 0}, {'observation_stamp_ns': 0},
     {'stamp_ns': 0}, {'horizon_s': 0.0}, {'horizon_s': float('inf')}, {'speed_factor': 1.5},
-    {'risk': 0.9}, {'risk': float('nan')}, {'reasons': Reason.UNCALIBRATED}])
+    {'risk': 0.9}, {'risk': float('nan')}, {'reasons': Reason.UNCALIBRATED},
+    {'speed_factor': 0.3}, {'reasons': Reason.ESCAPE, 'risk': 0.9}])
+AWAY = Reason.RISK | Reason.ESCAPE
 
 
 class GateMachine(RuleBasedStateMachine):
@@ -203,8 +206,33 @@ class GateMachine(RuleBasedStateMachine):
     def deliver(self, chunk, decision, lie):
         """Deliver one verdict."""
         factor = {'speed_factor': 0.5} if decision is Decision.SLOW else {}
+        if decision is Decision.OK and chunk.slow_factor and self.progress % 3:
+            factor = {'speed_factor': chunk.slow_factor}
         verdict = self.rig.verdict(chunk, decision, **{**factor, **lie})
         self.do(self.gate.take_verdict, verdict, verdict=verdict)
+
+    @precondition(lambda self: self.asked)
+    @rule(share=st.sampled_from([1.0, 1.0, 0.5, 1.001, 2.0]),
+          reasons=st.sampled_from([AWAY, AWAY, Reason.ESCAPE]),
+          decision=st.sampled_from([Decision.SLOW] * 3 + [Decision.OK]))
+    def answer_away(self, share, reasons, decision):
+        """Say of the last chunk that it leads away from a risk, whoever asked."""
+        chunk = self.asked[-1]
+        self.deliver(chunk, decision, {
+            'reasons': reasons, 'risk': 0.9, 'speed_factor': share * chunk.escape_factor or 0.2})
+
+    @rule(num_escapes=st.integers(0, 2))
+    def work_into_a_risk(self, num_escapes):
+        """Be refused for a risk, and then move away from it."""
+        self.work()
+        for number in range(num_escapes + 1):
+            self.send((0.05, 0.05), (0.1, 0.1), (300, 700))
+            if not self.asked or self.asked[-1].source != 'test':
+                return
+            if number:
+                self.answer_away(1.0, AWAY, Decision.SLOW)
+            else:
+                self.deliver(self.asked[-1], Decision.VETO, {'reasons': Reason.RISK})
 
     @rule()
     def work(self):
@@ -320,6 +348,14 @@ def test_the_machine_reaches_a_release(kind):
     machine.work()
     assert machine.ledger.num_released == 1
     assert machine.state is State.RUNNING
+
+
+@pytest.mark.parametrize('kind', [GateMachine, VelocityMachine])
+def test_the_machine_reaches_an_escape(kind):
+    machine = start(kind)
+    machine.work_into_a_risk(2)
+    assert machine.ledger.num_released == 3
+    assert machine.state is State.SLOW
 
 
 def test_the_ledger_catches_a_gate_that_lies():

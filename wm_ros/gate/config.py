@@ -85,6 +85,10 @@ class GateConfig:
         1, range=_COUNT, tunable=True, help='OK verdicts for new commands before a hold ends')
     max_consecutive_vetoes: int = setting(
         20, range=_COUNT, tunable=True, help='vetoes in a row before the e-stop latches')
+    escape_max_velocity: float = setting(
+        0.25, unit='rad/s', range=(0.0, SANE_VELOCITY), tunable=True,
+        help='while the gate holds for a risk, a command that leads away from it is let through '
+             'at no more than this speed of any joint; 0: none is')
     arm_cycles: int = setting(
         10, range=_COUNT, tunable=True, help='control ticks with fresh inputs before release')
     control_rate: float = setting(

@@ -6,9 +6,14 @@ From a command to its verdict, and from the verdict to a release or a hold.
 This half of the gate knows about commands; machine.py knows about time, faults and people.
 """
 
-from dataclasses import dataclass
-
-from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory, Verdict
+from wm_ros.datatypes import (
+    CommandInterface,
+    Decision,
+    JointSample,
+    Reason,
+    Trajectory,
+    Verdict,
+)
 from wm_ros.gate.action_space import ActionSpaces
 from wm_ros.gate.checks import CommandRefused
 from wm_ros.gate.commands import Prepared, prepare_request
@@ -19,32 +24,15 @@ from wm_ros.gate.estop import Cause
 from wm_ros.gate.goal import Goal
 from wm_ros.gate.inputs import Inputs
 from wm_ros.gate.latency import LatencyWindow
-from wm_ros.gate.release import Ruling, rule
+from wm_ros.gate.release import Ruling, is_escape, rule
 from wm_ros.gate.requests import Request
 from wm_ros.gate.robot import Robot
+from wm_ros.gate.speeds import Speeds, escape_factor
 from wm_ros.gate.stance import Stance
+from wm_ros.gate.streaks import Streaks
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
 from wm_ros.gate.values import NS_PER_S, Counters, Now, State
-
-
-@dataclass(slots=True)
-class Streaks:
-    """
-    Counts in a row, for hysteresis.
-
-    :param fresh: control ticks with every input fresh.
-    :param refusals: refused verdicts, reset by a permission.
-    :param vetoes: as refusals, but VETO only.
-    :param permits: OK or SLOW since the last refusal or hold.
-    :param oks: OK since the last other verdict.
-    """
-
-    fresh: int = 0
-    refusals: int = 0
-    vetoes: int = 0
-    permits: int = 0
-    oks: int = 0
 
 
 class Judging:
@@ -127,7 +115,7 @@ class Judging:
         self.docket.judged = self.docket.open(
             prepared.trajectory, start, source=waiting.command.source,
             interface=prepared.interface, received=waiting.received,
-            allowed_s=self.config.decision_timeout)
+            allowed_s=self.config.decision_timeout, speeds=self._speeds_for(prepared, start))
         self.stance.emit(PublishChunk(chunk=self.docket.judged.chunk))
 
     def judge_verdict(self, verdict: Verdict, now: Now) -> None:
@@ -204,6 +192,18 @@ class Judging:
             if not self.stance.publish_hold(now):
                 self.enter_hold(Reason.STALE_JOINTS, 'no measured joints', now)
 
+    def _speeds_for(self, prepared: Prepared, start: JointSample) -> Speeds:
+        """Say at which speeds else than its own a command would be released by now."""
+        stance = self.stance
+        is_held = stance.state is State.HOLD
+        is_slow = stance.state is State.SLOW and self.streaks.oks + 1 < self.config.release_count
+        is_escaping = stance.state is State.SLOW and bool(stance.reasons & Reason.ESCAPE)
+        return Speeds(
+            slow_factor=self._speed_factor if is_slow else 0.0,
+            escape_factor=escape_factor(
+                stance.reasons, prepared.trajectory, prepared.interface, start, self.config)
+            if is_held or is_escaping else 0.0)
+
     def _permit(self, case: Case, verdict: Verdict, now: Now) -> None:
         """Release a permitted command, unless the inputs or hysteresis speak against it."""
         streaks, state = self.streaks, self.stance.state
@@ -219,8 +219,14 @@ class Judging:
             return
         streaks.permits += 1
         streaks.oks = streaks.oks + 1 if verdict.decision is Decision.OK else 0
-        if state is State.HOLD and streaks.permits < self.config.release_count:
+        # What leads away must not wait where it is for more permissions.
+        is_early = streaks.permits < self.config.release_count and not is_escape(verdict)
+        if state is State.HOLD and is_early:
             self._withhold(f'{streaks.permits} of {self.config.release_count} OK verdicts')
+            return
+        if self._is_still_slow(verdict) and verdict.speed_factor == 1.0:
+            self._withhold('allowed at its own speed, but not judged at that of SLOW: '
+                           f'{streaks.oks} of {self.config.release_count} OK verdicts')
             return
         self._release(case, verdict, now)
 
@@ -234,16 +240,19 @@ class Judging:
             self._forward(released, chunk.interface, chunk.chunk_id, now)
 
     def _let_go(self, verdict: Verdict, now: Now) -> float:
-        """Change to RUNNING or SLOW; return the factor on speed, in (0, 1]."""
+        """Change to RUNNING or SLOW; return the factor on speed that was judged, in (0, 1]."""
+        is_slow = verdict.decision is Decision.SLOW or self._is_still_slow(verdict)
         if verdict.decision is Decision.SLOW:
             self._speed_factor = verdict.speed_factor
-        is_slow = verdict.decision is Decision.SLOW or (
-            self.stance.state is State.SLOW
-            and self.streaks.oks < self.config.release_count)
         self.stance.go(
             State.SLOW if is_slow else State.RUNNING, verdict.reasons,
             verdict.message or 'allowed', now)
-        return self._speed_factor if is_slow else 1.0
+        return verdict.speed_factor
+
+    def _is_still_slow(self, verdict: Verdict) -> bool:
+        """Tell whether an OK leaves the gate in SLOW."""
+        return (verdict.decision is Decision.OK and self.stance.state is State.SLOW
+                and self.streaks.oks < self.config.release_count)
 
     def _forward(
             self, trajectory: Trajectory, interface: CommandInterface, chunk_id: int,

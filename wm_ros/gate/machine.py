@@ -16,9 +16,9 @@ from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, Refused
 from wm_ros.gate.estop import Cause
 from wm_ros.gate.goal_events import GoalEvents
-from wm_ros.gate.judging import Streaks
 from wm_ros.gate.requests import Request
 from wm_ros.gate.robot import Robot
+from wm_ros.gate.streaks import Streaks
 from wm_ros.gate.values import GateStatus, Heartbeat, Now, State
 from wm_ros.gate.watching import ACTIVE_STATES
 

@@ -155,7 +155,8 @@ def chunk_to_message(chunk: ActionChunk) -> ActionChunkMessage:
     message = ActionChunkMessage(
         chunk_id=chunk.chunk_id, source=chunk.source, command_interface=int(chunk.interface),
         trajectory=trajectory_to_message(chunk.trajectory),
-        decide_by=ns_to_time(chunk.decide_by_ns))
+        decide_by=ns_to_time(chunk.decide_by_ns), slow_factor=chunk.slow_factor,
+        escape_factor=chunk.escape_factor)
     message.header.stamp = ns_to_time(chunk.stamp_ns)
     message.digest = np.frombuffer(chunk.digest, np.uint8)
     message.start_state = JointState(
