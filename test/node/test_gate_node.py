@@ -401,6 +401,8 @@ def test_docstring_is_the_live_interface(harness):
     promised = {named.get(n) or f'/{n.lstrip("/")}' for n in promised}
     # The action has a test file of its own, with the messages that it needs.
     promised.remove('/wm_gate/follow_joint_trajectory')
+    # So has the factor on speed.
+    promised.remove('/speed_scaling_topic')
     if not has_jogs:
         promised.remove('/wm_gate/delta_joint_cmds')
     node = bench.node

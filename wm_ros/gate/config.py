@@ -13,6 +13,7 @@ from wm_ros.gate.config_rules import (
     check_description_use,
     check_goals,
     check_joint_lists,
+    check_scaling,
     check_workspace_box,
 )
 
@@ -49,6 +50,9 @@ class GateConfig:
     command_interface: str = setting(
         'position', choices=('position', 'velocity'),
         help='meaning of the numbers on ~/commands')
+    speed_scaling_topic: str = setting(
+        '', help='topic of a controller that scales commands itself, for SLOW '
+                 '(control_msgs/SpeedScalingFactor); empty: the gate stretches them')
     engage_on_start: bool = setting(True, help='start engaged; otherwise wait for ~/engage')
     allow_bypass: bool = setting(
         False, tunable=True, help='let the dead-man on ~/bypass forward without verdicts')
@@ -186,6 +190,7 @@ class GateConfig:
         check_workspace_box(self)
         check_description_use(self)
         check_goals(self)
+        check_scaling(self)
         if not self.setpoint_horizon >= 2 * self.setpoint_step:
             raise ValueError(
                 f'setpoint_horizon is {self.setpoint_horizon}; it must be at least twice '

@@ -76,6 +76,17 @@ class StateChanged:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleSpeed:
+    """
+    Tell a controller that scales commands itself how fast to run them.
+
+    :param factor: on speed, in (0, 1].
+    """
+
+    factor: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CancelGoal:
     """Cancel a goal that runs through the gate; comes before the hold."""
 
@@ -117,5 +128,5 @@ class CheckAnswered:
 
 
 Effect = (
-    Forward | Hold | PublishChunk | StateChanged | CancelGoal | GoalEnded | Refused
-    | CheckAnswered)
+    Forward | Hold | PublishChunk | StateChanged | ScaleSpeed | CancelGoal | GoalEnded
+    | Refused | CheckAnswered)

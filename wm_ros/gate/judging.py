@@ -6,14 +6,7 @@ From a command to its verdict, and from the verdict to a release or a hold.
 This half of the gate knows about commands; machine.py knows about time, faults and people.
 """
 
-from wm_ros.datatypes import (
-    CommandInterface,
-    Decision,
-    JointSample,
-    Reason,
-    Trajectory,
-    Verdict,
-)
+from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory, Verdict
 from wm_ros.gate.action_space import ActionSpaces
 from wm_ros.gate.checks import CommandRefused
 from wm_ros.gate.commands import Prepared, prepare_request
@@ -27,15 +20,13 @@ from wm_ros.gate.latency import LatencyWindow
 from wm_ros.gate.release import Ruling, is_escape, rule
 from wm_ros.gate.requests import Request
 from wm_ros.gate.robot import Robot
-from wm_ros.gate.speeds import Speeds, escape_factor
+from wm_ros.gate.slowing import Slowing
 from wm_ros.gate.stance import Stance
-from wm_ros.gate.streaks import Streaks
-from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
 from wm_ros.gate.values import NS_PER_S, Counters, Now, State
 
 
-class Judging:
+class Judging(Slowing):
     """
     Commands, verdicts and what they release.
 
@@ -48,15 +39,12 @@ class Judging:
     def __init__(
             self, config: GateConfig, *, first_chunk_id: int, urdf: str | None = None,
             spaces: ActionSpaces | None = None) -> None:
-        self.config = config
         self.robot = Robot(config, urdf, spaces)
         self.inputs = Inputs(config)
-        self.stance = Stance(config, self.inputs, lambda: self.robot.limits)
+        super().__init__(config, Stance(config, self.inputs, lambda: self.robot.limits))
         self.docket = Docket(first_chunk_id)
         self.counters = Counters()
         self.latency = LatencyWindow()
-        self.streaks = Streaks()
-        self._speed_factor = 1.0
         self._rest_at_ns: int | None = None
 
     def judge_command(self, command: Request, now: Now) -> None:
@@ -192,18 +180,6 @@ class Judging:
             if not self.stance.publish_hold(now):
                 self.enter_hold(Reason.STALE_JOINTS, 'no measured joints', now)
 
-    def _speeds_for(self, prepared: Prepared, start: JointSample) -> Speeds:
-        """Say at which speeds else than its own a command would be released by now."""
-        stance = self.stance
-        is_held = stance.state is State.HOLD
-        is_slow = stance.state is State.SLOW and self.streaks.oks + 1 < self.config.release_count
-        is_escaping = stance.state is State.SLOW and bool(stance.reasons & Reason.ESCAPE)
-        return Speeds(
-            slow_factor=self._speed_factor if is_slow else 0.0,
-            escape_factor=escape_factor(
-                stance.reasons, prepared.trajectory, prepared.interface, start, self.config)
-            if is_held or is_escaping else 0.0)
-
     def _permit(self, case: Case, verdict: Verdict, now: Now) -> None:
         """Release a permitted command, unless the inputs or hysteresis speak against it."""
         streaks, state = self.streaks, self.stance.state
@@ -228,31 +204,17 @@ class Judging:
             self._withhold('allowed at its own speed, but not judged at that of SLOW: '
                            f'{streaks.oks} of {self.config.release_count} OK verdicts')
             return
-        self._release(case, verdict, now)
+        if self._is_speed_told(case, verdict, now):
+            self._release(case, verdict, now)
 
     def _release(self, case: Case, verdict: Verdict, now: Now) -> None:
         """Change to RUNNING or SLOW and forward, at the speed and for the time allowed."""
         factor = self._let_go(verdict, now)
         chunk = case.chunk
-        released = trim(
-            stretch(chunk.trajectory, factor), verdict.horizon_s, chunk.start.positions)
+        released, _ = self._as_released(
+            chunk.trajectory, factor, verdict.horizon_s, chunk.start)
         if self.config.is_enforcing:
             self._forward(released, chunk.interface, chunk.chunk_id, now)
-
-    def _let_go(self, verdict: Verdict, now: Now) -> float:
-        """Change to RUNNING or SLOW; return the factor on speed that was judged, in (0, 1]."""
-        is_slow = verdict.decision is Decision.SLOW or self._is_still_slow(verdict)
-        if verdict.decision is Decision.SLOW:
-            self._speed_factor = verdict.speed_factor
-        self.stance.go(
-            State.SLOW if is_slow else State.RUNNING, verdict.reasons,
-            verdict.message or 'allowed', now)
-        return verdict.speed_factor
-
-    def _is_still_slow(self, verdict: Verdict) -> bool:
-        """Tell whether an OK leaves the gate in SLOW."""
-        return (verdict.decision is Decision.OK and self.stance.state is State.SLOW
-                and self.streaks.oks < self.config.release_count)
 
     def _forward(
             self, trajectory: Trajectory, interface: CommandInterface, chunk_id: int,
@@ -266,11 +228,6 @@ class Judging:
         self.counters.forwarded += 1
         if self.config.is_velocity_out:
             self._rest_at_ns = now.steady_ns + round(float(trajectory.times[-1]) * NS_PER_S)
-
-    def _withhold(self, words: str) -> None:
-        """Let a permitted command go unused, and say why."""
-        self.stance.message = words
-        self.stance.emit(Refused(reasons=self.stance.reasons, message=f'withheld: {words}'))
 
     def _hold_for(self, refusal: CommandRefused, now: Now) -> None:
         self.reject(refusal.reason, str(refusal))

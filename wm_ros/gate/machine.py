@@ -56,6 +56,7 @@ class Gate(GoalEvents):
         self._is_verdict_seen = False
         self._last_tick_ns = self._last_ros_ns = None
         self._next_probe_ns = now.steady_ns
+        self.stance.forget_speed()
         if self.stance.latch.is_topic_active:
             self.stance.latch.causes.add(Cause.TOPIC)
         if causes := self.stance.latch.causes:
@@ -251,6 +252,10 @@ class Gate(GoalEvents):
         else:
             self._stop(Cause.FAULT, words, now)
         return stance.drain()
+
+    def note_scaling_listener(self, is_there: bool) -> None:
+        """Note whether anybody hears the factors on ``speed_scaling_topic``."""
+        self.stance.is_scaling_heard = is_there
 
     def status(self, now: Now) -> GateStatus:
         """Return what ~/state reports."""

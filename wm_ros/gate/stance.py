@@ -12,13 +12,15 @@ from collections.abc import Callable
 from wm_ros.datatypes import Reason
 from wm_ros.gate.braking import braking_trajectory
 from wm_ros.gate.config import GateConfig
-from wm_ros.gate.effects import CancelGoal, Effect, Hold, StateChanged
+from wm_ros.gate.effects import CancelGoal, Effect, Hold, ScaleSpeed, StateChanged
 from wm_ros.gate.estop import Cause, EstopLatch
 from wm_ros.gate.hold import HoldWatch
 from wm_ros.gate.inputs import Inputs
 from wm_ros.gate.limits import Limits
 from wm_ros.gate.values import MOVING_STATES, Now, State
 
+# Two topics have no common order: a factor is on its way so long before a command relies on it.
+_HEARD_NS = 50_000_000
 _SHADOWED = frozenset({State.WAITING, State.RUNNING, State.SLOW, State.HOLD})
 
 
@@ -46,6 +48,9 @@ class Stance:
         self.latch = EstopLatch()
         self.hold_watch = HoldWatch()
         self.num_holds = 0
+        self.is_scaling_heard = False
+        self._told_factor: float | None = None
+        self._told_steady_ns = 0
         self._last = (self.reported, self.would_hold)
 
     @property
@@ -78,6 +83,9 @@ class Stance:
         """
         self.state, self.reasons, self.message = state, reasons, message
         previous, did_hold = self._last
+        # Before the hold: it must not be run slowly.
+        if self.reported is not State.SLOW:
+            self.tell_speed(1.0, now)
         if previous in MOVING_STATES and self.reported not in MOVING_STATES:
             self._end_motion(now)
         if (self.reported, self.would_hold) != (previous, did_hold):
@@ -85,6 +93,28 @@ class Stance:
                 state=self.reported, previous=previous, would_hold=self.would_hold,
                 reasons=self.reasons, message=self.message))
         self._last = (self.reported, self.would_hold)
+
+    @property
+    def told_factor(self) -> float:
+        """Return the factor at which the controller runs what it is sent."""
+        return 1.0 if self._told_factor is None else self._told_factor
+
+    def tell_speed(self, factor: float, now: Now) -> None:
+        """Tell a controller that scales commands itself, where there is one, if it is news."""
+        config = self._config
+        if not config.speed_scaling_topic or not config.is_enforcing:
+            return
+        if factor != self._told_factor:
+            self._told_factor, self._told_steady_ns = factor, now.steady_ns
+            self.emit(ScaleSpeed(factor=factor))
+
+    def forget_speed(self) -> None:
+        """Tell the speed anew whatever was told before: the controller may have restarted."""
+        self._told_factor = None
+
+    def was_just_told(self, now: Now) -> bool:
+        """Tell whether the controller may not have heard of its speed yet."""
+        return now.steady_ns - self._told_steady_ns < _HEARD_NS
 
     def hold(self, reasons: Reason, message: str, now: Now) -> None:
         """Enter HOLD; in HOLD already only the reason is new."""
