@@ -27,6 +27,8 @@ float64[] displacements
 float64[] velocities
 float64 duration
 ''',
+    'msg/SpeedScalingFactor.msg': '''float64 factor
+''',
     'msg/JointTolerance.msg': '''string name
 float64 position
 float64 velocity
@@ -97,6 +99,7 @@ find_package(trajectory_msgs REQUIRED)
 rosidl_generate_interfaces(${PROJECT_NAME}
   action/FollowJointTrajectory.action
   msg/JointComponentTolerance.msg msg/JointJog.msg msg/JointTolerance.msg
+  msg/SpeedScalingFactor.msg
   DEPENDENCIES builtin_interfaces std_msgs trajectory_msgs)
 set(python_target ${PROJECT_NAME}__rosidl_generator_py)
 get_target_property(python_includes ${python_target} INTERFACE_INCLUDE_DIRECTORIES)

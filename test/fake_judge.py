@@ -4,7 +4,7 @@
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +38,8 @@ class FakeJudge:
     golden_problems: Any = ()
     without_thresholds: tuple[int, ...] = ()
     check_ms: float = 1.0
+    # From a chunk to the risk of each step; decision and risk follow from it.
+    foresee: Any = None
     events: list[str] = field(default_factory=list)
     observations: list[Any] = field(default_factory=list)
     chunks: list[Any] = field(default_factory=list)
@@ -91,12 +93,18 @@ class FakeJudge:
             uncertainty=np.full(steps, 0.125, np.float32),
             joint_positions=np.arange(steps * joints, dtype=np.float32).reshape(steps, joints)
             if self.joints is None else np.tile(np.float32(self.joints), (steps, 1)))
-        is_veto = self.decision == Decision.VETO
+        decision, highest = self.decision, self.risk
+        if self.foresee is not None:
+            prediction = replace(
+                prediction, risk=np.asarray(self.foresee(chunk), np.float32)[:steps])
+            highest = float(prediction.risk.max())
+            decision = Decision.VETO if highest >= 0.5 else Decision.OK
+        is_veto = decision == Decision.VETO
         verdict = Verdict(
-            chunk_id=chunk.chunk_id, digest=chunk.digest, decision=self.decision,
+            chunk_id=chunk.chunk_id, digest=chunk.digest, decision=decision,
             reasons=Reason.RISK if is_veto else Reason.NONE, stamp_ns=stamp_ns,
             observation_stamp_ns=observation.image_stamps_ns[-1],
-            valid_until_ns=stamp_ns + 300_000_000, horizon_s=0.1 * steps, risk=self.risk,
+            valid_until_ns=stamp_ns + 300_000_000, horizon_s=0.1 * steps, risk=highest,
             risk_threshold=0.5, uncertainty=0.125, first_unsafe_step=2 if is_veto else -1,
             model_id=self.model_id, stage_ms=(1.5, 2.5), message='as told', num_steps=steps)
         return Judgement(verdict, prediction, None)
@@ -104,7 +112,8 @@ class FakeJudge:
     def judge_candidates(self, chunks, observation, *, stamp_ns, num_steps=None):
         """Answer each as ``judge`` does."""
         self.events.append(f'candidates {len(chunks)}')
-        return [self.judge(chunk, observation, stamp_ns=stamp_ns) for chunk in chunks]
+        return [self.judge(chunk, observation, stamp_ns=stamp_ns, num_steps=num_steps)
+                for chunk in chunks]
 
     def frames(self, judgement):
         """Give (H, h, w, 3), frame k filled with k + 1; or raise ``decode_error``."""

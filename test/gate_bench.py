@@ -52,6 +52,7 @@ class Bench:
                 [sys.executable, '-m', 'wm_ros.ros.gate_node', '--ros-args', '--params-file',
                  str(params_file)], cwd=ROOT)
         self.positions = [0.1, -0.2]
+        self.velocities = [0.0, 0.0]
         self.decision = Verdict.OK
         self.is_answering = True
         self.change_verdict = lambda verdict: None
@@ -139,7 +140,7 @@ class Bench:
         self.verdicts.publish(verdict)
 
     def _publish_joints(self) -> None:
-        message = JointState(name=JOINTS, position=self.positions, velocity=[0.0, 0.0])
+        message = JointState(name=JOINTS, position=self.positions, velocity=self.velocities)
         message.header.stamp = ns_to_time(self.now_ns())
         self.joints.publish(message)
 

@@ -110,6 +110,8 @@ class Ledger:
                 self._ask(effect.chunk, now)
             elif isinstance(effect, Forward):
                 self._judge_forward(effect, now, verdict)
+                if verdict is not None and verdict.reasons & Reason.ESCAPE:
+                    self._judge_escape(effect, verdict, before)
             elif isinstance(effect, Hold):
                 self._judge_hold(effect, now)
         self.wire += outputs
@@ -179,7 +181,23 @@ class Ledger:
         judged = entry.chunk.trajectory
         kept = len(trajectory.times) - 1
         assert np.array_equal(trajectory.positions[:kept], judged.positions[:kept]), 'other path'
-        assert np.all(trajectory.times[:kept] >= judged.times[:kept]), 'faster than judged'
+        times = trajectory.times[:kept] * verdict.speed_factor
+        assert np.allclose(times, judged.times[:kept], rtol=0, atol=1e-9), 'not the judged speed'
+        assert verdict.speed_factor == 1.0 or verdict.decision is Decision.SLOW or (
+            verdict.speed_factor == entry.chunk.slow_factor), 'slower than anybody asked'
+
+    def _judge_escape(self, forward: Forward, verdict: Verdict, before: State) -> None:
+        """Check that a motion away from a risk starts from a hold, and slowly."""
+        entry = self.entries[forward.chunk_id]
+        assert before in (State.HOLD, State.SLOW), 'an escape from no hold'
+        assert verdict.decision is Decision.SLOW
+        assert 0.0 < verdict.speed_factor <= entry.chunk.escape_factor, 'nobody asked for it'
+        path, here = entry.chunk.trajectory, entry.chunk.start.positions
+        steps = np.diff(np.vstack([here, path.positions]), axis=0)
+        fastest = np.abs(steps / np.diff(path.times, prepend=0.0)[:, None]).max()
+        if path.velocities is not None:
+            fastest = np.abs(path.velocities).max()
+        assert fastest * verdict.speed_factor <= self.config.escape_max_velocity + 1e-9, 'fast'
 
     def _judge_right(self, entry: Entry, verdict: Verdict, now: Now) -> None:
         """Check that exactly this verdict, now, releases exactly this chunk."""
@@ -193,8 +211,8 @@ class Ledger:
         frame_age_s = (now.ros_ns - verdict.observation_stamp_ns) / NS
         assert -config.max_future_skew <= frame_age_s <= config.image_timeout, 'invariant 8'
         assert 0.0 < verdict.speed_factor <= 1.0, 'no speed'
-        assert (verdict.decision is Decision.SLOW
-                or verdict.risk <= verdict.risk_threshold), 'its own risk speaks against it'
+        assert (verdict.risk <= verdict.risk_threshold
+                or verdict.reasons & Reason.ESCAPE), 'its own risk speaks against it'
         assert not verdict.reasons & Reason.UNCALIBRATED, 'not calibrated'
         assert self.is_robot_seen(now), 'released on stale inputs'
         assert self.is_engaged, 'released though nobody engaged it'
@@ -210,3 +228,22 @@ class Ledger:
         expected = [where[name] for name in self.config.joint_names]
         assert hold.joint_names == self.config.joint_names
         assert np.array_equal(hold.positions, expected), 'invariant 5: not where the arm is'
+        if hold.braking is not None:
+            speed = dict(zip(sample.names, sample.velocities, strict=True))
+            self._judge_braking(hold, np.array([speed[n] for n in hold.joint_names]), now)
+
+    def _judge_braking(self, hold: Hold, speed: np.ndarray, now: Now) -> None:
+        """Check that a moving arm loses its speed, in its limits, and only that."""
+        path, config = hold.braking, self.config
+        assert config.acceleration_limit, 'nothing is known of how it brakes'
+        assert np.abs(speed).max() > config.rest_velocity, 'it was at rest'
+        assert not path.velocities[-1].any(), 'braking ends at rest'
+        assert path.times[-1] <= config.hold_settle, 'brakes for ever'
+        assert np.all(np.diff(path.times, prepend=0.0) > 0)
+        ahead = (path.positions - hold.positions) * np.where(speed < 0, -1.0, 1.0)
+        assert (ahead >= -1e-9).all(), 'turns back'
+        moved_on = np.abs(speed) * self.joint_age_s(now)
+        longest = speed ** 2 / (2 * np.array(config.acceleration_limit))
+        assert (ahead[-1] <= moved_on + longest + 1e-9).all(), 'brakes later than it could'
+        inside = np.abs(hold.positions) <= 1.0
+        assert (np.abs(path.positions[:, inside]) <= 1.0 + 1e-9).all(), 'brakes out of its limits'

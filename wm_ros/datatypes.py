@@ -46,6 +46,7 @@ class Reason(IntFlag):
     ESTOP = 2048
     UNCALIBRATED = 4096
     NOT_ENGAGED = 8192
+    ESCAPE = 16384
 
 
 class CommandInterface(IntEnum):
@@ -103,6 +104,10 @@ class ActionChunk:
     :param start: measured joints when the gate took the command.
     :param stamp_ns: when the gate took the command.
     :param decide_by_ns: a verdict after this time counts as a veto.
+    :param slow_factor: the gate is SLOW: it releases the command at this factor on speed, if it
+        is judged so too; 0: it does not ask.
+    :param escape_factor: the gate holds for a risk: at this factor on speed it releases the
+        command if it leads away from it; 0: it does not ask.
     """
 
     chunk_id: int
@@ -113,6 +118,8 @@ class ActionChunk:
     start: JointSample
     stamp_ns: int
     decide_by_ns: int
+    slow_factor: float = 0.0
+    escape_factor: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -170,7 +177,8 @@ class Verdict:
     :param risk: highest risk over the horizon, 0 to 1.
     :param risk_threshold: veto from this risk on.
     :param uncertainty: spread of the ensemble at the riskiest step.
-    :param speed_factor: for SLOW, the factor on speed in (0, 1]; else 1.
+    :param speed_factor: the command was judged, and is released, at this factor on its speed,
+        in (0, 1]; below 1 for SLOW, and for an OK where the gate asked for it.
     :param first_unsafe_step: index of the first step over the threshold, -1 if none.
     :param model_id: which model judged.
     :param context_stamps_ns: stamps of the frames that were used, oldest first.

@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from gate_bench import JOINTS, OUT, Bench
@@ -33,6 +34,8 @@ from wm_ros.gate.values import NS_PER_S
 from wm_ros.msg import GateState, Prediction, Verdict
 from wm_ros.ros import qos
 from wm_ros.ros.gate_node import GateNode
+from wm_ros.ros.observer_ledger import Ledger
+from wm_ros.ros.predictor_messages import message_to_trajectory
 from wm_ros.srv import CheckTrajectory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,6 +228,26 @@ def test_deactivate_ends_with_the_hold_and_inactive_is_mute(harness):
         lambda: harness.tester.count_publishers(OUT) == 0, 5.0, 'publishers remain')
 
 
+def test_a_moving_arm_brakes_and_an_observer_knows_it_for_a_hold(harness):
+    bench = Bench(harness, acceleration_limit=[4.0, 4.0]).arm()
+    bench.velocities = [0.4, 0.0]
+    joints = harness.mailbox('/joint_states', JointState, qos.JOINT_STATES)
+    joints.expect(lambda m: m.velocity[0] == 0.4)
+    assert harness.change_state('wm_gate', Transition.TRANSITION_DEACTIVATE)
+    path = message_to_trajectory(bench.output.expect(lambda m: len(m.points[0].velocities)))
+    ledger = Ledger()
+    ledger.take_joints(
+        tuple(JOINTS), np.array(bench.positions), 1, np.array(bench.velocities))
+    ledger.take_output(path, 2)
+    ledger.settle(is_final=True)
+    assert (ledger.num_holds, ledger.unverified) == (1, [])
+    # By hand: 0.4 / 4 s, in which it goes on by 0.02 rad; and as long as the joints are old.
+    assert path.times == pytest.approx([0.1])
+    assert path.positions[0, 0] >= 0.1 + 0.02 - 1e-9
+    assert path.positions[0, 1] == -0.2
+    assert not path.velocities[-1].any()
+
+
 def test_shadow_forwards_and_reports_would_hold(harness):
     bench = Bench(harness, mode='shadow')
     bench.decision = Verdict.VETO
@@ -387,6 +410,8 @@ def test_docstring_is_the_live_interface(harness):
     promised = {named.get(n) or f'/{n.lstrip("/")}' for n in promised}
     # The action has a test file of its own, with the messages that it needs.
     promised.remove('/wm_gate/follow_joint_trajectory')
+    # So has the factor on speed.
+    promised.remove('/speed_scaling_topic')
     if not has_jogs:
         promised.remove('/wm_gate/delta_joint_cmds')
     node = bench.node

@@ -3,6 +3,7 @@
 """Jogs, twists and chunks of a policy over DDS, under MoveIt Servo's names."""
 
 import math
+import sys
 
 import pytest
 from arm_urdf import planar_urdf
@@ -13,6 +14,7 @@ from harness import Harness
 from wm_ros.datatypes import Reason
 from wm_ros.msg import GateState, PolicyChunk, Verdict
 from wm_ros.ros import qos
+from wm_ros.ros.gate_requests import load_speed_scaling
 
 pytestmark = pytest.mark.control_msgs
 
@@ -155,3 +157,34 @@ def test_requests_before_arming_or_in_estop_go_nowhere(harness):
     bench.output.clear()
     chunks.publish(good)
     bench.output.expect_none()
+
+
+def test_a_controller_that_scales_commands_is_told_the_speed_and_gets_its_own(harness):
+    from control_msgs.msg import SpeedScalingFactor
+    topic = '/controller/speed_scaling_input'
+    bench = Bench(harness, speed_scaling_topic=topic)
+    factors = harness.mailbox(topic, SpeedScalingFactor, qos.SPEED_SCALING)
+    bench.arm()
+    assert factors.expect().factor == 1.0
+    bench.decision = Verdict.SLOW
+    bench.change_verdict = lambda verdict: setattr(verdict, 'speed_factor', 0.5)
+    state = None
+    while state is None or state.state != GateState.SLOW:
+        bench.send()
+        bench.expect_chunk()
+        state = bench.states.expect(lambda m: m.state == GateState.SLOW or m.message)
+    assert factors.expect().factor == 0.5
+    # Points 0.1 s apart as they came: the controller slows them.
+    assert [p.time_from_start.nanosec for p in bench.output.expect().points] == [
+        100_000_000, 200_000_000]
+    bench.decision = Verdict.VETO
+    bench.change_verdict = lambda verdict: None
+    bench.send()
+    assert factors.expect().factor == 1.0
+    assert list(bench.output.expect().points[0].positions) == bench.positions
+
+
+def test_without_the_message_the_setting_is_refused_by_name(harness, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'control_msgs.msg', None)
+    with pytest.raises(ValueError, match='speed_scaling_topic needs SpeedScalingFactor'):
+        load_speed_scaling()

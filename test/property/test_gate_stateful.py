@@ -24,6 +24,8 @@ from wm_ros.gate.values import Heartbeat, State
 
 NUMBERS = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
 NEAR = st.tuples(st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
+FAR = st.tuples(st.floats(-1.1, 1.1), st.floats(-1.1, 1.1))
+SPEEDS = st.just((0.0, 0.0)) | st.tuples(st.floats(-2.5, 2.5), st.floats(-2.5, 2.5))
 TIMEOUTS = ('joint_state_timeout', 'image_timeout', 'heartbeat_timeout', 'decision_timeout',
             'check_timeout', 'bypass_timeout', 'max_command_age', 'hold_settle')
 CHANGES = st.one_of(
@@ -34,11 +36,14 @@ CHANGES = st.one_of(
         'decision_timeout': st.sampled_from([0.02, 0.15, 0.5]),
         'release_count': st.integers(1, 3), 'trigger_count': st.integers(1, 3),
         'arm_cycles': st.integers(1, 4), 'max_consecutive_vetoes': st.integers(2, 5),
-        'allow_bypass': st.booleans(), 'abstain_policy': st.sampled_from(['hold', 'drop'])}))
+        'allow_bypass': st.booleans(), 'escape_max_velocity': st.sampled_from([0.0, 0.25, 5.0]),
+        'abstain_policy': st.sampled_from(['hold', 'drop'])}))
 FALSE_VERDICTS = st.sampled_from([
     {'digest': bytes(16)}, {'valid_until_ns': 0}, {'observation_stamp_ns': 0},
     {'stamp_ns': 0}, {'horizon_s': 0.0}, {'horizon_s': float('inf')}, {'speed_factor': 1.5},
-    {'risk': 0.9}, {'risk': float('nan')}, {'reasons': Reason.UNCALIBRATED}])
+    {'risk': 0.9}, {'risk': float('nan')}, {'reasons': Reason.UNCALIBRATED},
+    {'speed_factor': 0.3}, {'reasons': Reason.ESCAPE, 'risk': 0.9}])
+AWAY = Reason.RISK | Reason.ESCAPE
 
 
 class GateMachine(RuleBasedStateMachine):
@@ -115,16 +120,17 @@ class GateMachine(RuleBasedStateMachine):
         with pytest.raises(ValueError, match=name):
             replace(self.rig.config, **{name: value})
 
-    @rule(positions=NEAR, order=st.permutations(['a', 'b', 'x']),
+    @rule(positions=NEAR | FAR, order=st.permutations(['a', 'b', 'x']), speeds=SPEEDS,
           fault=st.sampled_from([None] * 6 + ['nan', 'old', 'future', 'missing']))
-    def joints(self, positions, order, fault):
+    def joints(self, positions, order, fault, speeds=(0.0, 0.0)):
         """Measure the joints, in any order, with a joint of somebody else's."""
         values = {'a': positions[0], 'b': positions[1], 'x': 9.0}
+        moving = {'a': speeds[0], 'b': speeds[1], 'x': 1.0}
         if fault == 'nan':
             values['b'] = float('nan')
         names = [name for name in order if not (fault == 'missing' and name == 'a')]
         offset_ms = {'old': -600, 'future': 60}.get(fault or '', -3)
-        sample = make_sample([values[n] for n in names], [0.0] * len(names),
+        sample = make_sample([values[n] for n in names], [moving[n] for n in names],
                              self.rig.now.ros_ns + offset_ms * MS, names)
         self.ledger.note_joints(sample, self.rig.now)
         self.do(self.gate.take_joints, sample)
@@ -200,8 +206,33 @@ class GateMachine(RuleBasedStateMachine):
     def deliver(self, chunk, decision, lie):
         """Deliver one verdict."""
         factor = {'speed_factor': 0.5} if decision is Decision.SLOW else {}
+        if decision is Decision.OK and chunk.slow_factor and self.progress % 3:
+            factor = {'speed_factor': chunk.slow_factor}
         verdict = self.rig.verdict(chunk, decision, **{**factor, **lie})
         self.do(self.gate.take_verdict, verdict, verdict=verdict)
+
+    @precondition(lambda self: self.asked)
+    @rule(share=st.sampled_from([1.0, 1.0, 0.5, 1.001, 2.0]),
+          reasons=st.sampled_from([AWAY, AWAY, Reason.ESCAPE]),
+          decision=st.sampled_from([Decision.SLOW] * 3 + [Decision.OK]))
+    def answer_away(self, share, reasons, decision):
+        """Say of the last chunk that it leads away from a risk, whoever asked."""
+        chunk = self.asked[-1]
+        self.deliver(chunk, decision, {
+            'reasons': reasons, 'risk': 0.9, 'speed_factor': share * chunk.escape_factor or 0.2})
+
+    @rule(num_escapes=st.integers(0, 2))
+    def work_into_a_risk(self, num_escapes):
+        """Be refused for a risk, and then move away from it."""
+        self.work()
+        for number in range(num_escapes + 1):
+            self.send((0.05, 0.05), (0.1, 0.1), (300, 700))
+            if not self.asked or self.asked[-1].source != 'test':
+                return
+            if number:
+                self.answer_away(1.0, AWAY, Decision.SLOW)
+            else:
+                self.deliver(self.asked[-1], Decision.VETO, {'reasons': Reason.RISK})
 
     @rule()
     def work(self):
@@ -273,11 +304,35 @@ class VelocityMachine(GateMachine):
         return make_setpoint(first, CommandInterface.VELOCITY), first
 
 
+class BrakingMachine(GateMachine):
+    """Trajectories, for an arm that is known to need time to come to rest."""
+
+    wiring = {'acceleration_limit': (40.0, 8.0)}
+
+    @rule(positions=NEAR, speeds=st.tuples(st.floats(0.1, 2.0), st.floats(-2.0, -0.1)),
+          how=st.sampled_from(['stop', 'lose_predictor', 'deactivate']))
+    def stop_while_it_moves(self, positions, speeds, how):
+        """Release a command, move, and stop for one of the reasons there are."""
+        self.work()
+        self.joints(positions, ['a', 'b', 'x'], None, speeds)
+        was_moving = self.state in (State.RUNNING, State.SLOW)
+        num_holds = len([e for e in self.ledger.wire if isinstance(e, Hold)])
+        if how == 'deactivate':
+            self.deactivate(True)
+        else:
+            getattr(self, how)()
+        holds = [e for e in self.ledger.wire if isinstance(e, Hold)][num_holds:]
+        assert not was_moving or (holds and holds[-1].braking is not None), 'it brakes'
+
+
 GateMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 VelocityMachine.TestCase.settings = settings(
     max_examples=30, stateful_step_count=40, deadline=None)
+BrakingMachine.TestCase.settings = settings(
+    max_examples=30, stateful_step_count=40, deadline=None)
 TestTrajectories = GateMachine.TestCase
 TestVelocities = VelocityMachine.TestCase
+TestBraking = BrakingMachine.TestCase
 
 
 def start(kind=GateMachine) -> GateMachine:
@@ -287,12 +342,20 @@ def start(kind=GateMachine) -> GateMachine:
     return machine
 
 
-@pytest.mark.parametrize('kind', [GateMachine, VelocityMachine])
+@pytest.mark.parametrize('kind', [GateMachine, VelocityMachine, BrakingMachine])
 def test_the_machine_reaches_a_release(kind):
     machine = start(kind)
     machine.work()
     assert machine.ledger.num_released == 1
     assert machine.state is State.RUNNING
+
+
+@pytest.mark.parametrize('kind', [GateMachine, VelocityMachine])
+def test_the_machine_reaches_an_escape(kind):
+    machine = start(kind)
+    machine.work_into_a_risk(2)
+    assert machine.ledger.num_released == 3
+    assert machine.state is State.SLOW
 
 
 def test_the_ledger_catches_a_gate_that_lies():

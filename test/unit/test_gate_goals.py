@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from wm_ros.datatypes import Decision, Reason, Trajectory
 from wm_ros.gate.config import ARRAY_TYPE
-from wm_ros.gate.effects import CancelGoal, Forward, GoalEnded, Hold, PublishChunk
+from wm_ros.gate.effects import (
+    CancelGoal,
+    Forward,
+    GoalEnded,
+    Hold,
+    PublishChunk,
+    ScaleSpeed,
+)
 from wm_ros.gate.goal import GOAL_SOURCE, advance
 from wm_ros.gate.values import State
 
@@ -200,6 +207,21 @@ def test_slow_goes_on_slower_along_the_same_path(rig):
     begin = rig.gate.goal.progress_s(rig.now)
     rig.run(200)
     assert rig.gate.goal.progress_s(rig.now) - begin == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_goal_is_slowed_by_the_gate_even_where_the_controller_could():
+    rig = GoalRig(speed_scaling_topic='/scaling').arm()
+    rig.gate.note_scaling_listener(True)
+    rig.decision, rig.changes = Decision.SLOW, {'speed_factor': 0.5}
+    # Something else was slowed before: the goal must not be slowed twice.
+    rig.gate.stance.tell_speed(0.5, rig.now)
+    rig.goal(long_command())
+    assert not rig.pieces()
+    rig.run(500)
+    slow = rig.pieces()[-1]
+    times = slow.piece.begin_s + 0.5 * slow.trajectory.times
+    assert slow.trajectory.positions[:, 0] == pytest.approx(0.25 * times, abs=1e-9)
+    assert [e.factor for e in rig.effects if isinstance(e, ScaleSpeed)] == [1.0, 0.5, 1.0]
 
 
 def test_time_that_the_verdict_took_is_not_run_again(rig):

@@ -248,13 +248,24 @@ def test_slow_stretches_and_returns_to_running_after_an_ok():
 
 
 def test_slow_lasts_until_release_count_oks():
-    rig = Rig(release_count=2).arm()
-    rig.answer(rig.ask(), Decision.SLOW, speed_factor=0.5)
-    rig.answer(rig.ask())
+    rig = Rig(release_count=3).arm()
+    assert rig.ask().slow_factor == 0.0
+    rig.answer(rig.gate.docket.judged.chunk, Decision.SLOW, speed_factor=0.5)
+    chunk = rig.ask()
+    assert chunk.slow_factor == 0.5, 'the predictor is asked about what would be released'
+    rig.answer(chunk, speed_factor=0.5)
     assert rig.state is State.SLOW
     assert rig.forwards()[-1].trajectory.times == pytest.approx([0.2, 0.4])
+    num_forwards = len(rig.forwards())
     rig.answer(rig.ask())
+    assert rig.state is State.SLOW
+    assert len(rig.forwards()) == num_forwards, 'it was not judged at that speed'
+    assert 'not judged at that of SLOW: 2 of 3' in rig.message
+    chunk = rig.ask()
+    assert chunk.slow_factor == 0.0, 'one more OK ends SLOW'
+    rig.answer(chunk)
     assert rig.state is State.RUNNING
+    assert rig.forwards()[-1].trajectory.times == pytest.approx([0.1, 0.2])
 
 
 def test_forwarded_horizon_is_the_predicted_one():

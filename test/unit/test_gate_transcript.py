@@ -41,9 +41,14 @@ def describe(effect) -> str:
         speeds = trajectory.velocities
         return (f'{kind} {chunk.chunk_id} {chunk.interface.name} {numbers(trajectory.positions)} '
                 f'at {numbers([trajectory.times])}'
-                + ('' if speeds is None else f' speeds {numbers(speeds)}'))
+                + ('' if speeds is None else f' speeds {numbers(speeds)}') + ''.join(
+                    f' {name} {getattr(chunk, name):.4g}' for name in (
+                        'slow_factor', 'escape_factor') if getattr(chunk, name, 0.0)))
     if isinstance(effect, Hold):
-        return f'{kind} {effect.joint_names} {numbers([effect.positions])}'
+        path = effect.braking
+        return f'{kind} {effect.joint_names} {numbers([effect.positions])}' + (
+            '' if path is None else f' braking {numbers(path.positions)} at '
+            f'{numbers([path.times])} speeds {numbers(path.velocities)}')
     if isinstance(effect, CheckAnswered):
         decision = effect.verdict.decision.name if effect.verdict else None
         return f'{kind} {effect.chunk_id} {decision}: {effect.message}'
@@ -147,7 +152,8 @@ def noon(day: Day) -> None:
     for title, decision, changes in (
             ('allowed', Decision.OK, {}), ('allowed with words', Decision.OK, {'message': 'fine'}),
             ('slow', Decision.SLOW, {'speed_factor': 0.5, 'horizon_s': 0.3}),
-            ('after slow', Decision.OK, {}), ('veto', Decision.VETO, {'message': 'a cup'}),
+            ('after slow', Decision.OK, {'speed_factor': 0.5}),
+            ('veto', Decision.VETO, {'message': 'a cup'}),
             ('veto without words', Decision.VETO, {}),
             ('abstain', Decision.ABSTAIN, {'reasons': Reason.UNCERTAIN}),
             ('invalid', Decision.INVALID, {'reasons': Reason.MODEL_ERROR}),
@@ -332,6 +338,24 @@ def speeds() -> Day:
     return day
 
 
+def escape() -> Day:
+    """Move away from a risk, and stop while moving."""
+    day = Day('escape', acceleration_limit=(50.0, 50.0))
+    day.rig.arm()
+    away = {'reasons': Reason.RISK | Reason.ESCAPE, 'risk': 0.7}
+    for title, decision, changes in (
+            ('veto', Decision.VETO, {}), ('away', Decision.SLOW, {**away, 'speed_factor': 0.125}),
+            ('on', Decision.SLOW, {**away, 'speed_factor': 0.1}),
+            ('too fast', Decision.SLOW, {**away, 'speed_factor': 0.5}),
+            ('not for a risk', Decision.SLOW, {**away, 'speed_factor': 0.1}),
+            ('out', Decision.OK, {}), ('not asked', Decision.OK, {'speed_factor': 0.9})):
+        day.answer(title, day.ask(f'ask: {title}'), decision, **changes)
+    day.write('it moves', day.rig.gate.take_joints(
+        make_sample((0.1, 0.2), (1.0, -0.5), day.rig.now.ros_ns), day.rig.now))
+    day.call('stop', 'stop', 'by service')
+    return day
+
+
 def shadow() -> Day:
     """Shadow: everything goes out, and what would have held is said."""
     day = Day('shadow', mode='shadow', uses_sim_time=True)
@@ -356,6 +380,8 @@ def rulings() -> Iterator[str]:
     for changes in (
             {}, {'message': 'fine'}, {'risk': 0.5}, {'horizon_s': float('inf')},
             {'decision': Decision.ABSTAIN}, {'decision': Decision.VETO, 'message': 'a cup'},
+            {'decision': Decision.SLOW, 'risk': 0.6},
+            {'decision': Decision.SLOW, 'risk': 0.6, 'reasons': Reason.ESCAPE},
             {'stamp_ns': now.ros_ns + 50 * MS}, {'stamp_ns': now.ros_ns + 51 * MS},
             {'stamp_ns': chunk.stamp_ns - 50 * MS}, {'stamp_ns': chunk.stamp_ns - 51 * MS},
             {'observation_stamp_ns': now.ros_ns + 51 * MS}, {'valid_until_ns': now.ros_ns},
@@ -373,7 +399,7 @@ def transcript() -> Iterator[str]:
     noon(day)
     afternoon(day)
     evening(day)
-    for part in (day, speeds(), shadow()):
+    for part in (day, speeds(), escape(), shadow()):
         yield from part.lines
     yield from rulings()
 

@@ -234,3 +234,60 @@ def test_a_command_may_be_stamped_a_little_after_its_release(late_ns, is_justifi
     ledger.take_command(command, SECOND + 22 * MS + late_ns)
     ledger.settle(is_final=True)
     assert (ledger.unverified == []) == is_justified
+
+
+def brake(positions=START, velocities=(0.8, 0.0, -0.4), deceleration=4.0):
+    """Brake evenly from a motion, worked out by hand: points where a joint comes to rest."""
+    velocities = np.asarray(velocities)
+    rests = np.abs(velocities) / deceleration
+    times = np.array([t for t in sorted(set(rests)) if t > 0.0])
+    share = np.clip(1.0 - times[:, None] / np.where(rests > 0.0, rests, 1.0), 0.0, 1.0)
+    moved = np.minimum(times[:, None], rests) * velocities * (1.0 + share) / 2.0
+    return Trajectory(joint_names=NAMES, positions=positions + moved, times=times,
+                      velocities=np.where(rests > 0.0, velocities * share, 0.0))
+
+
+def moving(velocities=(0.8, 0.0, -0.4)):
+    """Return a ledger that has seen the arm move."""
+    ledger = Ledger()
+    order = [2, 0, 1]
+    ledger.take_joints(tuple(NAMES[i] for i in order), START[order], SECOND,
+                       None if velocities is None else np.array(velocities)[order])
+    return ledger
+
+
+def test_a_path_that_only_brakes_is_a_hold_and_no_command():
+    ledger = release(moving(), brake(), SECOND + 20 * MS)
+    assert (ledger.num_holds, ledger.num_releases, ledger.unverified) == (1, 0, [])
+
+
+@pytest.mark.parametrize(('changes', 'speeds', 'late_ns'), [
+    ({'position': (0, 0, 0.2)}, (0.8, 0.0, -0.4), 20 * MS),
+    ({'position': (-1, 0, 0.2)}, (0.8, 0.0, -0.4), 20 * MS),
+    ({'velocity': (-1, 0, 0.01)}, (0.8, 0.0, -0.4), 20 * MS),
+    ({'velocity': (0, 0, 0.9)}, (0.8, 0.0, -0.4), 20 * MS),
+    ({'velocity': (0, 0, -0.5)}, (0.8, 0.0, -0.4), 20 * MS),
+    ({'velocities': None}, (0.8, 0.0, -0.4), 20 * MS),
+    ({'joint_names': ('a', 'b', 'd')}, (0.8, 0.0, -0.4), 20 * MS),
+    ({}, None, 20 * MS),
+    ({}, (-0.8, 0.0, 0.4), 20 * MS),
+    ({}, (0.8, 0.0, -0.4), 400 * MS),
+], ids=['elsewhere', 'further', 'not at rest', 'faster', 'back', 'no speeds', 'other joints',
+        'not measured', 'measured the other way', 'long after'])
+def test_a_path_that_does_more_than_brake_is_no_hold(changes, speeds, late_ns):
+    path = brake()
+    for name, table in (('position', path.positions), ('velocity', path.velocities)):
+        if name in changes:
+            row, column, by = changes.pop(name)
+            table[row, column] += by
+    ledger = release(moving(speeds), replace(path, **changes), SECOND + late_ns)
+    assert ledger.num_holds == 0
+    assert len(ledger.unverified) == 1
+
+
+def test_a_command_that_only_brakes_needs_its_verdict_all_the_same():
+    command = brake()
+    ledger = seen(command, make_verdict(command, decision=Decision.VETO))
+    ledger.take_joints(NAMES, START, SECOND, np.array([0.8, 0.0, -0.4]))
+    (problem,) = release(ledger, command).unverified
+    assert 'on a verdict VETO' in problem

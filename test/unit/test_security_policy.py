@@ -32,6 +32,7 @@ PARAMETERS = {
     'wm_gate/joint_trajectory', 'camera_topic': 'camera/image_raw', 'camera_topics':
     'camera/image_raw', 'camera_info_topics[0]': 'camera/camera_info',
     'robot_description_topic': 'robot_description',
+    'speed_scaling_topic': f'{CONTROLLER}/speed_scaling_input',
 }
 SECTION = re.compile(r'\*\*(Subscribes|Publishes|Services|Actions|Parameters|Threads)\*\*')
 INTERFACE = re.compile(r'[`*]*(~?[A-Za-z_][\w/\[\]]*|~/[\w/]+|/[\w/]+)[`*]*\s+\((?:\w+)/(?:\w+)')

@@ -61,6 +61,12 @@ def message_to_chunk(message: Any) -> ActionChunk:
         raise ValueError(f'start_state has {len(start.name)} names and '
                          f'{len(start.position)} positions')
     velocities = start.velocity if len(start.velocity) else np.zeros(len(start.name))
+    # Files of evidence may be older than the speeds.
+    factors = {name: float(getattr(message, name, 0.0)) for name in (
+        'slow_factor', 'escape_factor')}
+    for name, factor in factors.items():
+        if not 0.0 <= factor <= 1.0:
+            raise ValueError(f'{name} is {factor}; allowed is 0 to 1')
     return ActionChunk(
         chunk_id=int(message.chunk_id), digest=bytes(message.digest), source=message.source,
         interface=CommandInterface(message.command_interface),
@@ -68,7 +74,8 @@ def message_to_chunk(message: Any) -> ActionChunk:
         start=JointSample(names=tuple(start.name), stamp_ns=stamp_to_ns(start.header.stamp),
                           positions=np.array(start.position, dtype=np.float64),
                           velocities=np.array(velocities, dtype=np.float64)),
-        stamp_ns=stamp_to_ns(message.header.stamp), decide_by_ns=stamp_to_ns(message.decide_by))
+        stamp_ns=stamp_to_ns(message.header.stamp), decide_by_ns=stamp_to_ns(message.decide_by),
+        **factors)
 
 
 def array_to_trajectory(message: Any, joint_names: tuple[str, ...]) -> Trajectory:

@@ -116,8 +116,10 @@ CATALOGUE = (
          'stop within 0.6 s, hold 90 %, resume within 0.6 s, false stops 5 %',
          missing='there is no recorded obstacle episode in the package yet; collisions that were '
                  'prevented and false vetoes are measured by `wm-ros demo`'),
-    _row(38, 'escape', _NONE, 'motion away from the risk after a veto', 'allowed',
-         missing='there is no escape motion yet'),
+    _row(38, 'escape', _PREDICTOR,
+         'a risk where the arm is; commands further in and away from it, and after an e-stop',
+         'further in refused; away allowed, no faster than escape_max_velocity, until the risk '
+         'is gone; nothing leaves an e-stop', slow=True),
     _row(39, 'fuzz', _GATE, 'every inbound message with random fields',
          'no exception escapes, nothing unjustified on the wire, works afterwards'),
     _row(40, 'two-robots', _GATE, 'two namespaced robots in one graph', 'no cross-talk',

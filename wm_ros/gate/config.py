@@ -13,6 +13,7 @@ from wm_ros.gate.config_rules import (
     check_description_use,
     check_goals,
     check_joint_lists,
+    check_scaling,
     check_workspace_box,
 )
 
@@ -49,6 +50,9 @@ class GateConfig:
     command_interface: str = setting(
         'position', choices=('position', 'velocity'),
         help='meaning of the numbers on ~/commands')
+    speed_scaling_topic: str = setting(
+        '', help='topic of a controller that scales commands itself, for SLOW '
+                 '(control_msgs/SpeedScalingFactor); empty: the gate stretches them')
     engage_on_start: bool = setting(True, help='start engaged; otherwise wait for ~/engage')
     allow_bypass: bool = setting(
         False, tunable=True, help='let the dead-man on ~/bypass forward without verdicts')
@@ -85,6 +89,10 @@ class GateConfig:
         1, range=_COUNT, tunable=True, help='OK verdicts for new commands before a hold ends')
     max_consecutive_vetoes: int = setting(
         20, range=_COUNT, tunable=True, help='vetoes in a row before the e-stop latches')
+    escape_max_velocity: float = setting(
+        0.25, unit='rad/s', range=(0.0, SANE_VELOCITY), tunable=True,
+        help='while the gate holds for a risk, a command that leads away from it is let through '
+             'at no more than this speed of any joint; 0: none is')
     arm_cycles: int = setting(
         10, range=_COUNT, tunable=True, help='control ticks with fresh inputs before release')
     control_rate: float = setting(
@@ -182,6 +190,7 @@ class GateConfig:
         check_workspace_box(self)
         check_description_use(self)
         check_goals(self)
+        check_scaling(self)
         if not self.setpoint_horizon >= 2 * self.setpoint_step:
             raise ValueError(
                 f'setpoint_horizon is {self.setpoint_horizon}; it must be at least twice '

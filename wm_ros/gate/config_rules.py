@@ -60,6 +60,19 @@ def check_goals(config: Any) -> None:
             f'goal_recheck_period, {config.goal_recheck_period} s')
 
 
+def check_scaling(config: Any) -> None:
+    """
+    Check that what the controller shall run slower has a speed.
+
+    :param config: a GateConfig under construction.
+    :raises ValueError: naming the setting.
+    """
+    if config.speed_scaling_topic and config.is_array_out:
+        raise ValueError(
+            f'speed_scaling_topic is given, but command_out_type is {config.command_out_type}; a '
+            'controller that scales commands takes trajectories')
+
+
 def check_workspace_box(config: Any) -> None:
     """
     Check the workspace box.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from wm_ros.datatypes import ActionChunk, CommandInterface, JointSample, Trajectory, Verdict
 from wm_ros.gate.digest import digest_trajectory
 from wm_ros.gate.requests import Request
+from wm_ros.gate.speeds import OWN_SPEED, Speeds
 from wm_ros.gate.values import NS_PER_S, Now
 
 
@@ -70,19 +71,22 @@ class Docket:
 
     def open(  # noqa: A003
             self, trajectory: Trajectory, start: JointSample, *, source: str,
-            interface: CommandInterface, received: Now, allowed_s: float) -> Case:
+            interface: CommandInterface, received: Now, allowed_s: float,
+            speeds: Speeds = OWN_SPEED) -> Case:
         """
         Make the next chunk and its deadlines.
 
         :param received: when the gate took the command.
         :param allowed_s: time to decide from then, s.
+        :param speeds: at which else it may be judged.
         """
         chunk_id, self._next_id = self._next_id, self._next_id + 1
         allowed_ns = round(allowed_s * NS_PER_S)
         chunk = ActionChunk(
             chunk_id=chunk_id, digest=digest_trajectory(trajectory, interface), source=source,
             interface=interface, trajectory=trajectory, start=start, stamp_ns=received.ros_ns,
-            decide_by_ns=received.ros_ns + allowed_ns)
+            decide_by_ns=received.ros_ns + allowed_ns, slow_factor=speeds.slow_factor,
+            escape_factor=speeds.escape_factor)
         return Case(
             chunk=chunk, received_steady_ns=received.steady_ns,
             deadline_steady_ns=received.steady_ns + allowed_ns)

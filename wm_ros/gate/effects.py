@@ -48,10 +48,13 @@ class Hold:
     Publish the hold: measured positions, or zero velocities for a velocity controller.
 
     :param positions: measured joints, float64 (J,), rad, in the order of ``joint_names``.
+    :param braking: how to come to rest from the measured motion, in place of the positions;
+        None: the arm is at rest, or nothing is known of how it can brake.
     """
 
     joint_names: tuple[str, ...]
     positions: NDArray[np.float64]
+    braking: Trajectory | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,6 +73,17 @@ class StateChanged:
     would_hold: bool
     reasons: Reason
     message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleSpeed:
+    """
+    Tell a controller that scales commands itself how fast to run them.
+
+    :param factor: on speed, in (0, 1].
+    """
+
+    factor: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,5 +128,5 @@ class CheckAnswered:
 
 
 Effect = (
-    Forward | Hold | PublishChunk | StateChanged | CancelGoal | GoalEnded | Refused
-    | CheckAnswered)
+    Forward | Hold | PublishChunk | StateChanged | ScaleSpeed | CancelGoal | GoalEnded
+    | Refused | CheckAnswered)

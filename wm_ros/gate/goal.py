@@ -73,14 +73,14 @@ class Goal:
             return False
         return self.reach_s - self.progress_s(now) < self.factor * period_s
 
-    def let_go(self, piece: Trajectory, begin_s: float, factor: float, now: Now) -> None:
+    def let_go(self, length_s: float, begin_s: float, factor: float, now: Now) -> None:
         """
         Note that a piece went out.
 
-        :param piece: as sent, its times at the speed of ``factor``.
+        :param length_s: of the path that it is, at the path's own speed, s.
         """
         self.let_go_steady_ns, self.let_go_s, self.factor = now.steady_ns, begin_s, factor
-        self.reach_s = min(begin_s + factor * float(piece.times[-1]), self.end_s)
+        self.reach_s = min(begin_s + length_s, self.end_s)
 
     def is_gain(self, reach_s: float, factor: float) -> bool:
         """Tell whether a piece up to ``reach_s`` says more than the one that is out."""

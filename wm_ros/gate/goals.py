@@ -18,8 +18,6 @@ from wm_ros.gate.goal import GOAL_SOURCE, Goal, advance
 from wm_ros.gate.judging import Judging
 from wm_ros.gate.release import Ruling
 from wm_ros.gate.requests import GoalWindow
-from wm_ros.gate.stretch import stretch
-from wm_ros.gate.trim import trim
 from wm_ros.gate.values import Command, Now, State
 
 # A piece shorter than this is no use to a controller, s.
@@ -52,7 +50,7 @@ class GoalJudging(Judging):
         self.goal = Goal(goal_id, prepared.trajectory)
         if self.stance.state is State.BYPASS or not self.config.is_enforcing:
             piece = prepared.trajectory
-            self.goal.let_go(piece, 0.0, 1.0, now)
+            self.goal.let_go(float(piece.times[-1]), 0.0, 1.0, now)
             self._forward(piece, CommandInterface.JOINT_TRAJECTORY, 0, now, goal=self.goal)
         self.run_goal(now)
 
@@ -117,8 +115,8 @@ class GoalJudging(Judging):
                 reasons=Reason.DEADLINE, message=f'the verdict looked {verdict.horizon_s:.2f} s '
                 f'ahead, {passed_s:.2f} s of which have passed'))
             return
-        piece = trim(stretch(rest, factor), horizon_s, start.positions)
-        if goal.is_gain(begin_s + factor * float(piece.times[-1]), factor):
-            goal.let_go(piece, begin_s, factor, now)
+        piece, length_s = self._as_released(rest, factor, horizon_s, start)
+        if goal.is_gain(begin_s + length_s, factor):
+            goal.let_go(length_s, begin_s, factor, now)
             self._forward(
                 piece, CommandInterface.JOINT_TRAJECTORY, case.chunk.chunk_id, now, goal=goal)

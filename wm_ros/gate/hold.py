@@ -1,7 +1,7 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Hold where the arm is, and see that it is obeyed.
+Hold where the arm is, and see that it is obeyed; how a moving arm brakes is in braking.py.
 
 Publishing zero positions as a stop would move the arm, so a hold is always made of measured
 joints; only a velocity controller gets zeros.

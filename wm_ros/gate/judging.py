@@ -6,8 +6,6 @@ From a command to its verdict, and from the verdict to a release or a hold.
 This half of the gate knows about commands; machine.py knows about time, faults and people.
 """
 
-from dataclasses import dataclass
-
 from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory, Verdict
 from wm_ros.gate.action_space import ActionSpaces
 from wm_ros.gate.checks import CommandRefused
@@ -19,35 +17,16 @@ from wm_ros.gate.estop import Cause
 from wm_ros.gate.goal import Goal
 from wm_ros.gate.inputs import Inputs
 from wm_ros.gate.latency import LatencyWindow
-from wm_ros.gate.release import Ruling, rule
+from wm_ros.gate.release import Ruling, is_escape, rule
 from wm_ros.gate.requests import Request
 from wm_ros.gate.robot import Robot
+from wm_ros.gate.slowing import Slowing
 from wm_ros.gate.stance import Stance
-from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
 from wm_ros.gate.values import NS_PER_S, Counters, Now, State
 
 
-@dataclass(slots=True)
-class Streaks:
-    """
-    Counts in a row, for hysteresis.
-
-    :param fresh: control ticks with every input fresh.
-    :param refusals: refused verdicts, reset by a permission.
-    :param vetoes: as refusals, but VETO only.
-    :param permits: OK or SLOW since the last refusal or hold.
-    :param oks: OK since the last other verdict.
-    """
-
-    fresh: int = 0
-    refusals: int = 0
-    vetoes: int = 0
-    permits: int = 0
-    oks: int = 0
-
-
-class Judging:
+class Judging(Slowing):
     """
     Commands, verdicts and what they release.
 
@@ -60,15 +39,12 @@ class Judging:
     def __init__(
             self, config: GateConfig, *, first_chunk_id: int, urdf: str | None = None,
             spaces: ActionSpaces | None = None) -> None:
-        self.config = config
         self.robot = Robot(config, urdf, spaces)
         self.inputs = Inputs(config)
-        self.stance = Stance(config, self.inputs)
+        super().__init__(config, Stance(config, self.inputs, lambda: self.robot.limits))
         self.docket = Docket(first_chunk_id)
         self.counters = Counters()
         self.latency = LatencyWindow()
-        self.streaks = Streaks()
-        self._speed_factor = 1.0
         self._rest_at_ns: int | None = None
 
     def judge_command(self, command: Request, now: Now) -> None:
@@ -127,7 +103,7 @@ class Judging:
         self.docket.judged = self.docket.open(
             prepared.trajectory, start, source=waiting.command.source,
             interface=prepared.interface, received=waiting.received,
-            allowed_s=self.config.decision_timeout)
+            allowed_s=self.config.decision_timeout, speeds=self._speeds_for(prepared, start))
         self.stance.emit(PublishChunk(chunk=self.docket.judged.chunk))
 
     def judge_verdict(self, verdict: Verdict, now: Now) -> None:
@@ -219,31 +195,26 @@ class Judging:
             return
         streaks.permits += 1
         streaks.oks = streaks.oks + 1 if verdict.decision is Decision.OK else 0
-        if state is State.HOLD and streaks.permits < self.config.release_count:
+        # What leads away must not wait where it is for more permissions.
+        is_early = streaks.permits < self.config.release_count and not is_escape(verdict)
+        if state is State.HOLD and is_early:
             self._withhold(f'{streaks.permits} of {self.config.release_count} OK verdicts')
             return
-        self._release(case, verdict, now)
+        if self._is_still_slow(verdict) and verdict.speed_factor == 1.0:
+            self._withhold('allowed at its own speed, but not judged at that of SLOW: '
+                           f'{streaks.oks} of {self.config.release_count} OK verdicts')
+            return
+        if self._is_speed_told(case, verdict, now):
+            self._release(case, verdict, now)
 
     def _release(self, case: Case, verdict: Verdict, now: Now) -> None:
         """Change to RUNNING or SLOW and forward, at the speed and for the time allowed."""
         factor = self._let_go(verdict, now)
         chunk = case.chunk
-        released = trim(
-            stretch(chunk.trajectory, factor), verdict.horizon_s, chunk.start.positions)
+        released, _ = self._as_released(
+            chunk.trajectory, factor, verdict.horizon_s, chunk.start)
         if self.config.is_enforcing:
             self._forward(released, chunk.interface, chunk.chunk_id, now)
-
-    def _let_go(self, verdict: Verdict, now: Now) -> float:
-        """Change to RUNNING or SLOW; return the factor on speed, in (0, 1]."""
-        if verdict.decision is Decision.SLOW:
-            self._speed_factor = verdict.speed_factor
-        is_slow = verdict.decision is Decision.SLOW or (
-            self.stance.state is State.SLOW
-            and self.streaks.oks < self.config.release_count)
-        self.stance.go(
-            State.SLOW if is_slow else State.RUNNING, verdict.reasons,
-            verdict.message or 'allowed', now)
-        return self._speed_factor if is_slow else 1.0
 
     def _forward(
             self, trajectory: Trajectory, interface: CommandInterface, chunk_id: int,
@@ -257,11 +228,6 @@ class Judging:
         self.counters.forwarded += 1
         if self.config.is_velocity_out:
             self._rest_at_ns = now.steady_ns + round(float(trajectory.times[-1]) * NS_PER_S)
-
-    def _withhold(self, words: str) -> None:
-        """Let a permitted command go unused, and say why."""
-        self.stance.message = words
-        self.stance.emit(Refused(reasons=self.stance.reasons, message=f'withheld: {words}'))
 
     def _hold_for(self, refusal: CommandRefused, now: Now) -> None:
         self.reject(refusal.reason, str(refusal))

@@ -16,9 +16,9 @@ from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, Refused
 from wm_ros.gate.estop import Cause
 from wm_ros.gate.goal_events import GoalEvents
-from wm_ros.gate.judging import Streaks
 from wm_ros.gate.requests import Request
 from wm_ros.gate.robot import Robot
+from wm_ros.gate.streaks import Streaks
 from wm_ros.gate.values import GateStatus, Heartbeat, Now, State
 from wm_ros.gate.watching import ACTIVE_STATES
 
@@ -56,6 +56,7 @@ class Gate(GoalEvents):
         self._is_verdict_seen = False
         self._last_tick_ns = self._last_ros_ns = None
         self._next_probe_ns = now.steady_ns
+        self.stance.forget_speed()
         if self.stance.latch.is_topic_active:
             self.stance.latch.causes.add(Cause.TOPIC)
         if causes := self.stance.latch.causes:
@@ -251,6 +252,10 @@ class Gate(GoalEvents):
         else:
             self._stop(Cause.FAULT, words, now)
         return stance.drain()
+
+    def note_scaling_listener(self, is_there: bool) -> None:
+        """Note whether anybody hears the factors on ``speed_scaling_topic``."""
+        self.stance.is_scaling_heard = is_there
 
     def status(self, now: Now) -> GateStatus:
         """Return what ~/state reports."""

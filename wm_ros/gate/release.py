@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from wm_ros.datatypes import ActionChunk, Decision, Reason, Verdict
 from wm_ros.gate.config import GateConfig
+from wm_ros.gate.speeds import can_slow
 from wm_ros.gate.values import NS_PER_S, Now
 
 
@@ -37,10 +38,16 @@ def rule(verdict: Verdict, chunk: ActionChunk, now: Now, config: GateConfig) -> 
     """
     objection = (
         _check_identity(verdict, chunk) or _check_times(verdict, chunk, now, config)
-        or _check_decision(verdict) or _check_figures(verdict, config))
+        or _check_decision(verdict) or _check_figures(verdict, config)
+        or _check_speed(verdict, chunk, config))
     if objection is not None:
         return objection
     return Ruling(verdict.decision, Reason.NONE, verdict.message or 'allowed')
+
+
+def is_escape(verdict: Verdict) -> bool:
+    """Tell whether a verdict is one on a motion away from a risk."""
+    return bool(verdict.reasons & Reason.ESCAPE)
 
 
 def _check_identity(verdict: Verdict, chunk: ActionChunk) -> Ruling | None:
@@ -106,11 +113,32 @@ def _check_figures(verdict: Verdict, config: GateConfig) -> Ruling | None:
         return Ruling(
             Decision.INVALID, Reason.MODEL_ERROR,
             f'the verdict allows a risk of {verdict.risk} under {verdict.risk_threshold}')
-    if verdict.decision is Decision.OK and verdict.risk > verdict.risk_threshold:
+    # An escape is released for being better than to stay, by no threshold.
+    if not is_escape(verdict) and verdict.risk > verdict.risk_threshold:
         return Ruling(
             Decision.INVALID, Reason.MODEL_ERROR,
-            f'the verdict says OK at risk {verdict.risk:.3g} over its own threshold '
-            f'{verdict.risk_threshold:.3g}')
+            f'the verdict says {verdict.decision.name} at risk {verdict.risk:.3g} over its own '
+            f'threshold {verdict.risk_threshold:.3g}')
     if config.is_enforcing and verdict.reasons & Reason.UNCALIBRATED:
         return Ruling(Decision.INVALID, Reason.UNCALIBRATED, 'the model is not calibrated')
+    return None
+
+
+def _check_speed(verdict: Verdict, chunk: ActionChunk, config: GateConfig) -> Ruling | None:
+    """Refuse a speed that the gate did not ask for, or cannot give."""
+    factor = verdict.speed_factor
+    if is_escape(verdict) and not (
+            verdict.decision is Decision.SLOW and 0.0 < factor <= chunk.escape_factor):
+        return Ruling(
+            Decision.INVALID, Reason.MODEL_ERROR,
+            f'the verdict is {verdict.decision.name} at {factor:.3g} of the speed for an escape; '
+            f'asked was {chunk.escape_factor:.3g}')
+    if verdict.decision is Decision.OK and factor < 1.0 and factor != chunk.slow_factor:
+        return Ruling(
+            Decision.INVALID, Reason.MODEL_ERROR,
+            f'the verdict says OK at {factor:.3g} of the speed; asked was {chunk.slow_factor:.3g}')
+    if factor < 1.0 and not can_slow(chunk.interface, config):
+        return Ruling(
+            Decision.VETO, Reason.LIMIT,
+            f'allowed at {factor:.3g} of its speed only, and a set-point of positions has none')
     return None

@@ -8,7 +8,7 @@ differ by what the arithmetic of engines differs by, and no more.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from wm_ros.data.messages import stamp_to_ns as stamp_to_ns
 from wm_ros.datatypes import Decision, Reason, Verdict
 from wm_ros.errors import CalibrationError, DatasetError, ObservationError
 from wm_ros.gate.digest import digest_trajectory
+from wm_ros.gate.stretch import stretch
 from wm_ros.inference.judge import Judge
 from wm_ros.inference.rebuild import PREDICTOR, rebuild_observation
 
@@ -123,6 +124,9 @@ def _replay_one(evidence: Evidence, judge: Judge, chunk_id: int, tolerance: floa
     try:
         chunk = message_to_chunk(message)
         digest = digest_trajectory(chunk.trajectory, chunk.interface)
+        if _was_slowed(verdict):
+            chunk = replace(
+                chunk, trajectory=stretch(chunk.trajectory, float(verdict.speed_factor)))
         observation = rebuild_observation(evidence, verdict, judge.config)
     except (DatasetError, ObservationError, ValueError) as error:
         return Comparison(chunk_id, recorded, note=str(error))
@@ -147,19 +151,29 @@ def _compare(message: Any, found: Verdict, digest: bytes, tolerance: float
         'digest': bytes(message.digest).hex(),
         **{name: np.float32(getattr(message, name)) for name in (
             *_CLOSE, 'risk_threshold', 'horizon')}}
+    is_slowed = _was_slowed(message)
     close = {name for name in _CLOSE if abs(float(then[name]) - float(now[name])) <= tolerance}
     is_on_edge = 0 < abs(float(found.risk) - found.risk_threshold) <= tolerance
     loose = {'first_unsafe_step'} if is_on_edge else set()
+    # A slowed command has a lower threshold, an escape none; the figures are the model's.
+    loose |= {'risk_threshold'} if is_slowed else set()
     different = [name for name in (*_EXACT, *_CLOSE)
                  if then[name] != now[name] and name not in close | loose]
     differences = [Difference(name, _text(then[name]), _text(now[name])) for name in different]
     if Reason(int(message.reasons)) & _NOT_THE_MODEL and message.decision != found.decision:
         return tuple(differences), ('the decision is not compared: it was '
                                     f'{_decision(message.decision)} for {message.message!r}')
+    if is_slowed and message.decision != found.decision:
+        return tuple(differences), ('the decision is not compared: it was '
+                                    f'{_decision(message.decision)} at another speed')
     if message.decision != found.decision and not is_on_edge:
         differences.append(Difference(
             'decision', _decision(message.decision), found.decision.name))
     return tuple(differences), ''
+
+
+def _was_slowed(verdict: Any) -> bool:
+    return 0.0 < float(verdict.speed_factor) < 1.0
 
 
 def _decision(value: int) -> str:

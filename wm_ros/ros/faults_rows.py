@@ -14,6 +14,7 @@ from wm_ros.ros import (
     faults_lifecycle,
     faults_model,
     faults_processes,
+    faults_response,
     faults_verdicts,
 )
 from wm_ros.ros.faults_rig import Rig
@@ -21,7 +22,7 @@ from wm_ros.ros.faults_rig import Rig
 RigRow = Callable[[Rig, Findings], None]
 
 _MODULES = (faults_camera, faults_clocks, faults_commands, faults_verdicts, faults_processes,
-            faults_lifecycle, faults_fleet, faults_model)
+            faults_lifecycle, faults_fleet, faults_model, faults_response)
 _ROWS = {row.__name__.replace('_', '-'): row for module in _MODULES for row in module.ROWS}
 
 

@@ -155,7 +155,8 @@ def chunk_to_message(chunk: ActionChunk) -> ActionChunkMessage:
     message = ActionChunkMessage(
         chunk_id=chunk.chunk_id, source=chunk.source, command_interface=int(chunk.interface),
         trajectory=trajectory_to_message(chunk.trajectory),
-        decide_by=ns_to_time(chunk.decide_by_ns))
+        decide_by=ns_to_time(chunk.decide_by_ns), slow_factor=chunk.slow_factor,
+        escape_factor=chunk.escape_factor)
     message.header.stamp = ns_to_time(chunk.stamp_ns)
     message.digest = np.frombuffer(chunk.digest, np.uint8)
     message.start_state = JointState(
@@ -175,11 +176,13 @@ def forward_to_message(
 
 
 def hold_to_message(effect: Hold, config: GateConfig) -> JointTrajectory | Float64MultiArray:
-    """Make the hold: measured positions, or zeros for a velocity controller."""
+    """Make the hold: measured positions, how to brake, or zeros for a velocity controller."""
     if config.is_velocity_out:
         return Float64MultiArray(data=[0.0] * len(effect.joint_names))
     if config.is_array_out:
         return Float64MultiArray(data=effect.positions.tolist())
+    if effect.braking is not None:
+        return trajectory_to_message(effect.braking)
     return trajectory_to_message(
         hold_trajectory(effect.joint_names, effect.positions, config.hold_duration))
 

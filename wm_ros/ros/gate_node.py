@@ -54,6 +54,8 @@ class GateNode(GuardedLifecycleNode):
     **Publishes**
 
     * ``command_out_topic`` (``command_out_type``; volatile, only while active)
+    * ``speed_scaling_topic`` (control_msgs/SpeedScalingFactor; only where it is set: the factor
+      at which the controller runs commands; 1 but in SLOW)
     * ``~/action_chunk`` (wm_ros/ActionChunk)
     * ``~/state`` (wm_ros/GateState; 10 Hz and on every change)
     * ``~/veto`` (std_msgs/Bool; true while the gate holds)
@@ -222,6 +224,7 @@ class GateNode(GuardedLifecycleNode):
 
     def _publish_state(self, now: Now) -> None:
         if self._gate is not None and self._outputs is not None:
+            self._gate.note_scaling_listener(self._outputs.has_scaling_listener)
             self._outputs.publish_state(self._gate.status(now))
 
     def _publish_diagnostics(self, now: Now) -> None:

@@ -12,11 +12,20 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from wm_ros.gate.config import GateConfig
-from wm_ros.gate.effects import Effect, Forward, Hold, PublishChunk, Refused, StateChanged
+from wm_ros.gate.effects import (
+    Effect,
+    Forward,
+    Hold,
+    PublishChunk,
+    Refused,
+    ScaleSpeed,
+    StateChanged,
+)
 from wm_ros.gate.values import GateStatus, State
 from wm_ros.msg import ActionChunk, GateState
 from wm_ros.ros import diagnostics, qos
 from wm_ros.ros import gate_messages as convert
+from wm_ros.ros.gate_requests import load_speed_scaling
 from wm_ros.ros.qos import HEARTBEAT_PERIOD_S
 from wm_ros.ros.topic_rate import TopicRate
 
@@ -47,6 +56,12 @@ class GateOutputs:
             out_type, config.command_out_topic, qos.COMMAND_OUT)
         self._chunk = node.create_lifecycle_publisher(
             ActionChunk, '~/action_chunk', qos.ACTION_CHUNK)
+        self._scaling_type: Any = None
+        self._scaling: Any = None
+        if config.speed_scaling_topic:
+            self._scaling_type = load_speed_scaling()
+            self._scaling = node.create_lifecycle_publisher(
+                self._scaling_type, config.speed_scaling_topic, qos.SPEED_SCALING)
         self._state = node.create_publisher(GateState, '~/state', qos.GATE_STATE)
         self._veto = node.create_publisher(Bool, '~/veto', qos.VETO)
         self._markers = node.create_publisher(MarkerArray, '~/markers', qos.MARKERS)
@@ -57,10 +72,15 @@ class GateOutputs:
 
     def close(self) -> None:
         """Destroy every publisher."""
-        for publisher in (self._command, self._chunk):
+        for publisher in filter(None, (self._command, self._chunk, self._scaling)):
             self._node.destroy_lifecycle_publisher(publisher)
         for publisher in (self._state, self._veto, self._markers, self._diagnostics):
             self._node.destroy_publisher(publisher)
+
+    @property
+    def has_scaling_listener(self) -> bool:
+        """Tell whether anybody listens for the factor on speed."""
+        return self._scaling is not None and self._scaling.get_subscription_count() > 0
 
     def counted(self, topic: str, handle: Callable) -> Callable:
         """Return a callback that counts a topic for diagnostics and then calls ``handle``."""
@@ -134,6 +154,8 @@ class GateOutputs:
             self._command.publish(convert.forward_to_message(effect, self._config))
         elif isinstance(effect, Hold):
             self._command.publish(convert.hold_to_message(effect, self._config))
+        elif isinstance(effect, ScaleSpeed) and self._scaling is not None:
+            self._scaling.publish(self._scaling_type(factor=effect.factor))
         elif isinstance(effect, PublishChunk):
             self._chunk.publish(convert.chunk_to_message(effect.chunk))
         elif isinstance(effect, StateChanged):

@@ -30,6 +30,21 @@ def load_joint_jog() -> Any:
     return JointJog
 
 
+def load_speed_scaling() -> Any:
+    """
+    Import control_msgs/SpeedScalingFactor.
+
+    :raises ValueError: saying how to install it.
+    """
+    try:
+        from control_msgs.msg import SpeedScalingFactor
+    except ImportError as error:
+        raise ValueError(
+            'speed_scaling_topic needs SpeedScalingFactor of the package control_msgs; install '
+            f'ros-jazzy-control-msgs, or leave it empty ({error})') from error
+    return SpeedScalingFactor
+
+
 def jog_to_request(message: Any, source: str) -> Jog:
     """Take a jog apart; ``duration`` is not read: a jog ends after ``setpoint_horizon``."""
     return Jog(

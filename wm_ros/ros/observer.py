@@ -113,8 +113,10 @@ class Observer(Node):
     def _on_joints(self, message: JointState, at_ns: int) -> None:
         if len(message.position) != len(message.name):
             raise ValueError(f'{len(message.position)} positions for {len(message.name)} joints')
+        has_speeds = len(message.velocity) == len(message.name)
         self.ledger.take_joints(
-            tuple(message.name), np.array(message.position, np.float64), at_ns)
+            tuple(message.name), np.array(message.position, np.float64), at_ns,
+            np.array(message.velocity, np.float64) if has_speeds else None)
 
     def _on_state(self, message: GateState, at_ns: int) -> None:
         self.state, self.state_ns = message, at_ns

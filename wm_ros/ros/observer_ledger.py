@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from wm_ros.datatypes import CommandInterface, Decision, Trajectory, Verdict
 from wm_ros.gate.digest import digest_trajectory
+from wm_ros.ros.observer_holds import Measured, is_hold
 
 _TRAJECTORY = CommandInterface.JOINT_TRAJECTORY
 _POSITION_TOLERANCE = 1e-6
@@ -58,7 +59,7 @@ class Passage:
 class _Output:
     trajectory: Trajectory
     received_ns: int
-    joints: list[tuple[int, tuple[str, ...], NDArray[np.float64]]]
+    joints: list[Measured]
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +71,8 @@ class Ledger:
     when ``settle`` is told that whatever led to it must have come in.
 
     :param hold_tolerance_rad: a one-point command this near to where the arm was measured
-        within a quarter of a second, the oldest joints that a gate may hold at, is a hold.
+        within a quarter of a second, the oldest joints that a gate may hold at, is a hold; so is
+        a path that brakes from the motion that was measured then.
     """
 
     hold_tolerance_rad: float = 0.1
@@ -86,7 +88,7 @@ class Ledger:
     _judged: dict[int, Passage] = field(default_factory=dict)
     _verdicts: dict[int, list[tuple[Verdict, int]]] = field(default_factory=dict)
     _predictions: dict[int, tuple[int, int]] = field(default_factory=dict)
-    _joints: deque = field(default_factory=lambda: deque(maxlen=250))
+    _joints: deque[Measured] = field(default_factory=lambda: deque(maxlen=250))
 
     def take_command(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command of the policy."""
@@ -114,9 +116,9 @@ class Ledger:
         self._complete(chunk_id)
 
     def take_joints(self, names: tuple[str, ...], positions: NDArray[np.float64],
-                    received_ns: int) -> None:
-        """Note measured joints, rad."""
-        self._joints.append((received_ns, names, positions))
+                    received_ns: int, velocities: NDArray[np.float64] | None = None) -> None:
+        """Note measured joints, rad, and their speeds, rad/s, where the driver gives them."""
+        self._joints.append(Measured(received_ns, names, positions, velocities))
 
     def successor(self) -> 'Ledger':
         """Return a new ledger that knows where the arm was: a hold may be made of that."""
@@ -138,10 +140,15 @@ class Ledger:
         """
         pending = []
         for output in self._outputs:
-            if self._is_hold(output):
+            is_point = len(output.trajectory.times) == 1
+            # A path that was sent is a release, even if it only brakes.
+            passage = None if is_point else self._find_passage(output)
+            if passage is None and self._is_hold(output):
                 self.num_holds += 1
                 continue
-            problem = self._judge_release(output)
+            if is_point:
+                passage = self._find_passage(output)
+            problem = self._judge_release(output, passage)
             if problem and not is_final:
                 pending.append(output)
                 continue
@@ -176,31 +183,30 @@ class Ledger:
             passage.chunk_id, ()) if at_ns >= earliest_ns), (None, 0))
 
     def _is_hold(self, output: _Output) -> bool:
-        if len(output.trajectory.times) != 1:
-            return False
         # Samples may come in after the hold that was made of them.
-        for received_ns, names, positions in (*output.joints, *self._joints):
-            if abs(output.received_ns - received_ns) < _HOLD_WINDOW_NS and (
-                    set(names) == set(output.trajectory.joint_names)):
-                columns = [names.index(name) for name in output.trajectory.joint_names]
-                error = np.abs(output.trajectory.positions[0] - positions[columns])
-                if float(error.max()) < self.hold_tolerance_rad:
-                    return True
-        return False
+        return any(
+            abs(output.received_ns - measured.received_ns) < _HOLD_WINDOW_NS
+            and is_hold(output.trajectory, measured, self.hold_tolerance_rad)
+            for measured in (*output.joints, *self._joints))
 
-    def _judge_release(self, output: _Output) -> str:
-        """Say why a release is not verified; '' if it is."""
+    def _find_passage(self, output: _Output) -> Passage | None:
+        """Return the newest command that an output is the beginning of."""
         # Of equal commands the one that was put to the predictor is the one that was released.
         for passage in chain(reversed(self._judged.values()), reversed(self.passages)):
             late_ns = passage.received_ns - output.received_ns
-            if late_ns > _ORDER_TOLERANCE_NS or not follows(output.trajectory, passage):
-                continue
-            if passage.release_ns not in (0, output.received_ns):
-                return f'command {passage.digest.hex()[:8]} was released twice'
-            passage.release_ns = output.received_ns
-            return _objection(passage)
-        return (f'a command of {len(output.trajectory.times)} points that is neither a hold nor '
-                'the beginning of a command that was sent')
+            if late_ns <= _ORDER_TOLERANCE_NS and follows(output.trajectory, passage):
+                return passage
+        return None
+
+    def _judge_release(self, output: _Output, passage: Passage | None) -> str:
+        """Say why a release is not verified; '' if it is."""
+        if passage is None:
+            return (f'a command of {len(output.trajectory.times)} points that is neither a hold '
+                    'nor the beginning of a command that was sent')
+        if passage.release_ns not in (0, output.received_ns):
+            return f'command {passage.digest.hex()[:8]} was released twice'
+        passage.release_ns = output.received_ns
+        return _objection(passage)
 
 
 def _objection(passage: Passage) -> str:

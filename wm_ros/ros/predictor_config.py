@@ -3,6 +3,7 @@
 """Settings of wm_predictor: one frozen object, checked as a whole."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from wm_ros.config import check_settings, setting
@@ -86,6 +87,13 @@ class PredictorConfig:
              '~/futures; empty: none')
     plan_sampler_steps: tuple[int, ...] = setting(
         (), range=(1, 64), help='steps of the sampler for those of each plan; empty: 4')
+    slow_factors: tuple[float, ...] = setting(
+        (), range=(0.05, 0.95),
+        help='speeds, as factors, at which a command that is refused for its risk is looked at '
+             'again, falling; the first that is allowed is released so; empty: none')
+    slow_risk_share: float = setting(
+        0.5, range=(0.01, 1.0),
+        help='the risk of a slowed command must be below this share of its threshold')
     decision_margin: float = setting(
         0.005, unit='s', range=(0.0, 1.0),
         help='how long before decide_by a verdict should be on its way')
@@ -123,9 +131,11 @@ class PredictorConfig:
 
     def _check_plans(self) -> None:
         shares = self.plan_horizons
-        if any(not later < earlier for earlier, later in zip(shares, shares[1:], strict=False)):
-            raise ValueError(f'plan_horizons is {list(shares)}; each must be smaller than the one '
-                             'before')
+        for key in ('plan_horizons', 'slow_factors'):
+            values = getattr(self, key)
+            if any(not later < earlier for earlier, later in pairwise(values)):
+                raise ValueError(f'{key} is {list(values)}; each must be smaller than the one '
+                                 'before')
         for key in ('plan_futures', 'plan_sampler_steps'):
             values = getattr(self, key)
             if values and len(values) != len(shares):

@@ -23,6 +23,7 @@ import wm_ros.msg as msg
 from wm_ros.errors import EngineError
 from wm_ros.inference.history import ObservationHistory
 from wm_ros.inference.history_config import HistoryConfig
+from wm_ros.inference.second_look import SecondLook
 from wm_ros.ros import conversions, qos
 from wm_ros.ros.lifecycle import GuardedLifecycleNode, run
 from wm_ros.ros.parameters import ConfigParameters, ParameterError
@@ -142,6 +143,9 @@ class PredictorNode(GuardedLifecycleNode):
             now_ns=self._now_ns, logger=self.get_logger(),
             make_trust=lambda judge: SelfTrust(judge, config, self.get_logger()),
             make_plans=lambda judge: measure_plans(judge, config, self.get_logger()),
+            make_second_look=lambda judge, plans: SecondLook(
+                judge, plans, slow_factors=config.slow_factors,
+                risk_share=config.slow_risk_share),
             margin_s=config.decision_margin)
         self._worker.start()
         self._listen(config)

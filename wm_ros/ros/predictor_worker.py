@@ -25,6 +25,7 @@ from wm_ros.errors import EngineError
 from wm_ros.gate.digest import digest_trajectory
 from wm_ros.inference.history import UnusableObservation
 from wm_ros.inference.plans import Plan, PlanChooser
+from wm_ros.inference.second_look import Moment, SecondLook
 from wm_ros.ros.predictor_candidates import CandidateQueue
 from wm_ros.ros.predictor_drawing import Drawing, DrawingOutputs
 from wm_ros.ros.predictor_intake import Intake
@@ -61,17 +62,21 @@ class PredictorWorker:
     :param logger: a ROS logger.
     :param make_trust: examines the judge, or raises; called on the thread.
     :param make_plans: times the judge, or raises; called on the thread.
+    :param make_second_look: of that judge by those plans; called on the thread.
     :param margin_s: how long before its time a verdict should be on its way, s.
     """
 
     def __init__(self, *, load_judge: Callable[[], Any], make_intake: Callable[[Any], Intake],
                  outputs: Outputs, now_ns: Callable[[], int], logger: Any,
                  make_trust: Callable[[Any], SelfTrust],
-                 make_plans: Callable[[Any], PlanChooser], margin_s: float) -> None:
+                 make_plans: Callable[[Any], PlanChooser],
+                 make_second_look: Callable[[Any, PlanChooser], SecondLook],
+                 margin_s: float) -> None:
         self._load_judge = load_judge
         self._make_intake = make_intake
         self._make_trust = make_trust
         self._make_plans = make_plans
+        self._make_second_look = make_second_look
         self._margin_s = margin_s
         self._outputs = outputs
         self._now_ns = now_ns
@@ -82,6 +87,7 @@ class PredictorWorker:
         self.intake: Intake
         self.trust: SelfTrust
         self.plans: PlanChooser
+        self.second_look: SecondLook
         self.progress = 0
         self.num_errors = 0
         self.problem = ''
@@ -158,6 +164,7 @@ class PredictorWorker:
         self.judge.warm_up()
         self.trust = self._make_trust(self.judge)
         self.plans = self._make_plans(self.judge)
+        self.second_look = self._make_second_look(self.judge, self.plans)
         self.intake = self._make_intake(self.judge.config)
 
     def _turn_guarded(self) -> None:
@@ -239,12 +246,13 @@ class PredictorWorker:
         except UnusableObservation as error:
             return self._refuse(message, chunk.digest, error.reason, str(error)), None, None
         observed = time.monotonic()
-        plan = self.plans.choose((chunk.decide_by_ns - now_ns) / 1e6 - 1e3 * self._margin_s)
+        plan = self.plans.choose(self._left_ms(chunk, now_ns))
         judgement = self.judge.judge(chunk, observation, stamp_ns=now_ns,
                                      num_steps=plan.num_steps)
         self.problem = ''
         times = 1e3 * np.diff([mail.received_s, begin, observed, time.monotonic()])
         self.plans.note(plan, float(times[1:].sum()))
+        judgement = self._look_again(chunk, judgement, observation, plan, now_ns)
         judgement = judgement._replace(verdict=replace(
             judgement.verdict, num_futures=plan.num_futures, sampler_steps=plan.sampler_steps))
         verdict = self._in_time(self._finish(judgement, chunk, times), chunk, plan)
@@ -252,6 +260,19 @@ class PredictorWorker:
         if has_future:
             self.trust.expect(judgement, observation)
         return verdict, judgement if has_future else None, observation
+
+    def _look_again(self, chunk: ActionChunk, judgement: Any, observation: Observation,
+                    plan: Plan, stamp_ns: int) -> Any:
+        """Give a command another chance at another speed, if there is time for that."""
+        if not self.second_look.is_wanted(chunk, judgement):
+            return judgement
+        self._beat(early_s=HEARTBEAT_PERIOD_S / 2)
+        left_ms = self._left_ms(chunk, self._now_ns())
+        return self.second_look.look(
+            chunk, judgement, Moment(observation, stamp_ns, plan, left_ms))
+
+    def _left_ms(self, chunk: ActionChunk, now_ns: int) -> float:
+        return (chunk.decide_by_ns - now_ns) / 1e6 - 1e3 * self._margin_s
 
     def _in_time(self, verdict: Verdict, chunk: ActionChunk, plan: Plan) -> Verdict:
         """Take a release back that comes after its time: the gate would not obey it either."""

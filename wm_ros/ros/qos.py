@@ -45,6 +45,10 @@ def _seconds(value: float) -> Duration:
 COMMAND_IN = _profile()
 COMMAND_OUT = _profile()
 
+# The factor on speed is latched, because joint_trajectory_controller asks for it: a volatile
+# publisher would not be heard. It moves nothing by itself.
+SPEED_SCALING = _profile(latched=True)
+
 # Between gate and predictor: as commands. Depth 1 is "latest wins" on the wire.
 ACTION_CHUNK = _profile()
 VERDICT = _profile()
