@@ -71,9 +71,11 @@ class Ledger:
 
     :param hold_tolerance_rad: a one-point command this near to where the arm was measured
         within a quarter of a second, the oldest joints that a gate may hold at, is a hold.
+    :param sample_delay_ns: by so much may a sample come in after the hold that was made of it.
     """
 
     hold_tolerance_rad: float = 0.1
+    sample_delay_ns: int = _HOLD_WINDOW_NS
     passages: list[Passage] = field(default_factory=list)
     num_holds: int = 0
     num_releases: int = 0
@@ -120,7 +122,8 @@ class Ledger:
 
     def successor(self) -> 'Ledger':
         """Return a new ledger that knows where the arm was: a hold may be made of that."""
-        return Ledger(hold_tolerance_rad=self.hold_tolerance_rad, _joints=self._joints)
+        return Ledger(hold_tolerance_rad=self.hold_tolerance_rad,
+                      sample_delay_ns=self.sample_delay_ns, _joints=self._joints)
 
     def take_output(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command on the controller's topic; ``settle`` judges it."""
@@ -180,7 +183,8 @@ class Ledger:
             return False
         # Samples may come in after the hold that was made of them.
         for received_ns, names, positions in (*output.joints, *self._joints):
-            if abs(output.received_ns - received_ns) < _HOLD_WINDOW_NS and (
+            age_ns = output.received_ns - received_ns
+            if -self.sample_delay_ns < age_ns < _HOLD_WINDOW_NS and (
                     set(names) == set(output.trajectory.joint_names)):
                 columns = [names.index(name) for name in output.trajectory.joint_names]
                 error = np.abs(output.trajectory.positions[0] - positions[columns])

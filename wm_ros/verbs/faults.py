@@ -10,15 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wm_ros.errors import WorldModelError
 from wm_ros.faults.catalogue import CATALOGUE, find_fault
-from wm_ros.faults.fault import Fault, Outcome
+from wm_ros.faults.fault import Fault, Outcome, PromiseBroken
 from wm_ros.faults.report import Report, describe
 from wm_ros.verbs.shared import check_writable, console
-
-
-class PromiseBroken(WorldModelError):
-    """A promise was measured and not kept, or something was released that no verdict allowed."""
 
 
 def list_faults(_arguments: argparse.Namespace) -> None:
