@@ -72,7 +72,7 @@ class Ledger:
 
     def note_beat(self, beat: Heartbeat, now: Now) -> None:
         """Book a heartbeat; one without progress is none."""
-        if self.beat is None or beat.progress != self.progress:
+        if beat.progress != self.progress:
             self.beat, self.progress = (beat, now), beat.progress
 
     def joint_age_s(self, now: Now) -> float:

@@ -712,3 +712,28 @@ def test_a_command_under_judgement_in_hold_is_dropped_by_disengaging():
     rig.note(rig.gate.engage(True, rig.now).effects)
     rig.answer(chunk)
     assert not rig.forwards(), 'nor once it is engaged again'
+
+
+def test_a_lost_predictor_that_makes_no_progress_stays_lost():
+    """
+    A predictor that hung counted as alive for another heartbeat_timeout after its lease ran out.
+
+    Its heartbeats without progress were told apart only from one that was still remembered, and
+    the loss of the lease forgot it; so the next one counted, and a command could be released on
+    it. Every test that lost the predictor let it come back with progress.
+    """
+    rig = Rig().arm()
+    rig.note(rig.gate.lose_predictor('liveliness lost', rig.now))
+    assert rig.state is State.HOLD
+    stuck = Heartbeat(progress=rig.progress, is_calibrated=True, image_age_s=0.03)
+    for _ in range(30):
+        rig.note(rig.gate.take_heartbeat(stuck, rig.now))
+        rig.run(10, beat=False)
+        assert rig.reasons & Reason.PREDICTOR_LOST
+        rig.command()
+        for effect in [e for e in rig.effects if isinstance(e, PublishChunk)][-1:]:
+            rig.answer(effect.chunk)
+    assert not rig.forwards()
+    rig.run(150)
+    rig.answer(rig.ask())
+    assert len(rig.forwards()) == 1

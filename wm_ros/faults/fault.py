@@ -12,6 +12,10 @@ class NotMeasured(WorldModelError):
     """A fault cannot be injected on this host; the text says what it would take."""
 
 
+class PromiseBroken(WorldModelError):
+    """A promise was measured and not kept, or something was released that no verdict allowed."""
+
+
 class Graph(Enum):
     """
     What has to run for a fault.

@@ -70,7 +70,8 @@ class Inputs:
 
     def take_heartbeat(self, beat: Heartbeat, now: Now) -> None:
         """Store a heartbeat; one without progress says only that the process still talks."""
-        if self._beat is not None and beat.progress == self._progress:
+        # Also after the predictor was lost: what hung before its lease ran out hangs still.
+        if beat.progress == self._progress:
             return
         self._beat, self._progress = beat, beat.progress
         self._beat_steady_ns = now.steady_ns

@@ -28,10 +28,11 @@ class Calls:
     started does not know them yet; in both cases an answer never comes.
 
     :param node: asks; another thread spins it.
+    :param ask_again_s: after which a question is repeated, s.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, *, ask_again_s: float = _ASK_AGAIN_S) -> None:
+        self._node, self._ask_again_s = node, ask_again_s
         self._clients: dict[tuple[type, str], Client] = {}
 
     def call(self, kind: Any, name: str, request: Any, *, timeout_s: float = 20.0,
@@ -42,13 +43,11 @@ class Calls:
         :param repeats: asking twice does no harm.
         :raises WorldModelError: if no answer comes in time.
         """
-        client = self._clients.get((kind, name))
-        if client is None:
-            client = self._clients[kind, name] = self._node.create_client(kind, name)
-        deadline, asked_at = time.monotonic() + timeout_s, -_ASK_AGAIN_S
+        client = self.client(kind, name)
+        deadline, asked_at = time.monotonic() + timeout_s, -self._ask_again_s
         futures: list[Any] = []
         while time.monotonic() < deadline:
-            is_due = time.monotonic() - asked_at > _ASK_AGAIN_S and (repeats or not futures)
+            is_due = time.monotonic() - asked_at > self._ask_again_s and (repeats or not futures)
             if is_due and client.service_is_ready():
                 futures.append(client.call_async(request))
                 asked_at = time.monotonic()
@@ -57,6 +56,12 @@ class Calls:
                     return future.result()
             time.sleep(_POLL_S)
         raise WorldModelError(f'no answer from service {name} in {timeout_s:g} s')
+
+    def client(self, kind: Any, name: str) -> Client:
+        """Return the client of a service, made when it is first asked for."""
+        if (kind, name) not in self._clients:
+            self._clients[kind, name] = self._node.create_client(kind, name)
+        return self._clients[kind, name]
 
     def state(self, node_name: str, timeout_s: float = 30.0) -> str:
         """Return the label of a lifecycle node's state."""

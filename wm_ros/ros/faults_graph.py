@@ -65,6 +65,10 @@ class GraphProcesses:
             self._process(name), first, [*before, *self._commands[name], *scope])
         self._running.append(name)
 
+    def is_started(self, name: str) -> bool:
+        """Say whether 'wm_gate' or 'wm_predictor' was started and not killed since."""
+        return name in self._running
+
     def pid(self, name: str) -> int:
         """Return the process id of 'wm_gate' or 'wm_predictor'."""
         return self.starter.pid(self._process(name))

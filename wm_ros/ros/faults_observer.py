@@ -38,8 +38,7 @@ class FaultObserver(Observer):
         self._listen(DiagnosticArray, '/diagnostics', self._on_diagnostics, many)
         self._listen(Log, '/rosout', lambda m, at_ns: self.logs.append((at_ns, m)), many)
         # No lease is asked for: this listener is not the one that must notice.
-        self._listen(PredictorStatus, 'wm_predictor/heartbeat',
-                     lambda m, at_ns: self.beats.append((at_ns, m)), many)
+        self._listen(PredictorStatus, 'wm_predictor/heartbeat', self._on_beat, many)
 
     def last_output_ns(self) -> int:
         """Return when the controller's topic was last written, 0 if never."""
@@ -76,6 +75,9 @@ class FaultObserver(Observer):
 
     def _on_diagnostics(self, message: DiagnosticArray, at_ns: int) -> None:
         self.reports.extend((at_ns, status) for status in message.status)
+
+    def _on_beat(self, message: PredictorStatus, at_ns: int) -> None:
+        self.beats.append((at_ns, message))
 
     def _on_output(self, message: JointTrajectory, at_ns: int) -> None:
         self.outputs.append((at_ns, message))

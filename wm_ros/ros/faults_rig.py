@@ -57,9 +57,10 @@ class Rig(GraphProcesses):
         common: dict[str, Any] = {
             'context': context, 'namespace': namespace, 'use_global_arguments': False}
         self.node = Node('fault_rig', **common)
-        self.observer = FaultObserver(**common)
+        self.observer = self._make_observer(**common)
         self.robot = FaultRobot(has_camera=has_predictor, **common)
-        self.predictor = None if has_predictor else ProtocolPredictor(**common)
+        self.predictor = None if has_predictor else self._make_predictor(**common)
+        self._others = self._make_others(**common)
         self.calls = Calls(self.node)
         self.gate_name = f'{namespace}/wm_gate'
         self.predictor_name = f'{namespace}/wm_predictor'
@@ -71,7 +72,7 @@ class Rig(GraphProcesses):
         self._stop = threading.Event()
         self._error: Exception | None = None
         self._threads: list[threading.Thread] = []
-        actors = [self.node, self.robot]
+        actors = [self.node, self.robot, *self._others]
         self._spin(context, actors if self.predictor is None else [*actors, self.predictor])
         # A robot must not wait while the observer is flooded.
         self._observing = self._spin(context, [self.observer])
@@ -82,9 +83,19 @@ class Rig(GraphProcesses):
         self._stop.set()
         for thread in self._threads:
             thread.join(5.0)
-        for node in (self.node, self.robot, self.predictor, self.observer):
+        for node in (self.node, self.robot, self.predictor, self.observer, *self._others):
             if node is not None:
                 node.destroy_node()
+
+    def _make_observer(self, **common: Any) -> FaultObserver:
+        return FaultObserver(**common)
+
+    def _make_predictor(self, **common: Any) -> ProtocolPredictor:
+        return ProtocolPredictor(**common)
+
+    def _make_others(self, **_common: Any) -> Sequence[Node]:
+        """Make what else shall be spun with the robot."""
+        return ()
 
     def sibling(self, namespace: str) -> 'Rig':
         """Make a rig for another robot in the same graph; its owner closes it."""
@@ -137,13 +148,17 @@ class Rig(GraphProcesses):
         said = f'state {state.state}: {state.message}' if state else 'it is silent'
         return said + (f'; the last verdict: {verdict.message}' if verdict else '')
 
-    def releases(self, timeout_s: float = 10.0) -> bool:
-        """Send harmless commands until one is released; returns whether one was."""
+    def releases(self, timeout_s: float = 10.0, *, each_s: float = 1.0) -> bool:
+        """
+        Send harmless commands until one is released; returns whether one was.
+
+        :param each_s: how long to wait for one before the next is sent, s.
+        """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            if self.was_released(self.send_harmless(), 1.0):
+            if self.was_released(self.send_harmless(), each_s):
                 return True
-            time.sleep(0.1)
+            time.sleep(0.1 * each_s)
         return False
 
     def was_released(self, sent_ns: int, timeout_s: float = 1.0) -> bool:

@@ -73,9 +73,11 @@ class Ledger:
     :param hold_tolerance_rad: a one-point command this near to where the arm was measured
         within a quarter of a second, the oldest joints that a gate may hold at, is a hold; so is
         a path that brakes from the motion that was measured then.
+    :param sample_delay_ns: by so much may a sample come in after the hold that was made of it.
     """
 
     hold_tolerance_rad: float = 0.1
+    sample_delay_ns: int = _HOLD_WINDOW_NS
     passages: list[Passage] = field(default_factory=list)
     num_holds: int = 0
     num_releases: int = 0
@@ -122,7 +124,8 @@ class Ledger:
 
     def successor(self) -> 'Ledger':
         """Return a new ledger that knows where the arm was: a hold may be made of that."""
-        return Ledger(hold_tolerance_rad=self.hold_tolerance_rad, _joints=self._joints)
+        return Ledger(hold_tolerance_rad=self.hold_tolerance_rad,
+                      sample_delay_ns=self.sample_delay_ns, _joints=self._joints)
 
     def take_output(self, trajectory: Trajectory, received_ns: int) -> None:
         """Note a command on the controller's topic; ``settle`` judges it."""
@@ -185,7 +188,7 @@ class Ledger:
     def _is_hold(self, output: _Output) -> bool:
         # Samples may come in after the hold that was made of them.
         return any(
-            abs(output.received_ns - measured.received_ns) < _HOLD_WINDOW_NS
+            -self.sample_delay_ns < output.received_ns - measured.received_ns < _HOLD_WINDOW_NS
             and is_hold(output.trajectory, measured, self.hold_tolerance_rad)
             for measured in (*output.joints, *self._joints))
 

@@ -10,15 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wm_ros.errors import WorldModelError
 from wm_ros.faults.catalogue import CATALOGUE, find_fault
-from wm_ros.faults.fault import Fault, Outcome
+from wm_ros.faults.fault import Fault, Outcome, PromiseBroken
 from wm_ros.faults.report import Report, describe
+from wm_ros.verbs import campaign
 from wm_ros.verbs.shared import check_writable, console
-
-
-class PromiseBroken(WorldModelError):
-    """A promise was measured and not kept, or something was released that no verdict allowed."""
 
 
 def list_faults(_arguments: argparse.Namespace) -> None:
@@ -89,6 +85,7 @@ def add_parser(verbs: Any) -> None:
     every = actions.add_parser('run-all', help=run_all.__doc__)
     every.add_argument('--fast', action='store_true', help='leave out what takes long')
     every.set_defaults(run=run_all)
+    campaign.add_action(actions)
     for action in (one, every):
         action.add_argument('--json', type=Path, help='write the outcomes there')
         action.add_argument('--logs', type=Path, help='keep the logs of the processes there')
