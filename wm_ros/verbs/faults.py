@@ -14,6 +14,7 @@ from wm_ros.errors import WorldModelError
 from wm_ros.faults.catalogue import CATALOGUE, find_fault
 from wm_ros.faults.fault import Fault, Outcome
 from wm_ros.faults.report import Report, describe
+from wm_ros.verbs import soak
 from wm_ros.verbs.shared import check_writable, console
 
 
@@ -92,3 +93,4 @@ def add_parser(verbs: Any) -> None:
     for action in (one, every):
         action.add_argument('--json', type=Path, help='write the outcomes there')
         action.add_argument('--logs', type=Path, help='keep the logs of the processes there')
+    soak.add_action(actions)
