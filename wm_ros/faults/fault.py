@@ -51,6 +51,21 @@ class Fault:
     missing: str = ''
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """
+    How long something took.
+
+    :param what: took so long, in words.
+    :param took_s: measured, s.
+    :param limit_s: promised, s.
+    """
+
+    what: str
+    took_s: float
+    limit_s: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """
@@ -60,9 +75,11 @@ class Outcome:
     :param measured: the figures, or the reason for None, in words.
     :param unsafe_releases: commands on the controller's topic that no verdict allowed.
     :param duration_s: of the row with what it had to start, s.
+    :param times: each time that was measured and has a promise.
     """
 
     held: bool | None
     measured: str
     unsafe_releases: int = 0
     duration_s: float = 0.0
+    times: tuple[Timing, ...] = ()

@@ -42,13 +42,15 @@ class FaultRunner:
         self._rig: Rig | None = None
         self._graph = Graph.NONE
 
-    def run(self, faults: Iterable[Fault]) -> Iterator[tuple[Fault, Outcome]]:
-        """Yield each fault with its outcome; those of one graph come together."""
+    def run(self, faults: Iterable[Fault], *, repeat: int = 1
+            ) -> Iterator[tuple[Fault, Outcome]]:
+        """Yield each repetition of each fault; those of one graph come together."""
         graphs = list(Graph)
         for fault in sorted(faults, key=lambda fault: (graphs.index(fault.graph), fault.number)):
-            begin = time.monotonic()
-            outcome = self.run_one(fault)
-            yield fault, replace(outcome, duration_s=time.monotonic() - begin)
+            for _ in range(repeat):
+                begin = time.monotonic()
+                outcome = self.run_one(fault)
+                yield fault, replace(outcome, duration_s=time.monotonic() - begin)
 
     def run_one(self, fault: Fault) -> Outcome:
         """
