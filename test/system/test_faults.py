@@ -8,6 +8,7 @@ has broken it.
 """
 
 import os
+from dataclasses import replace
 
 import pytest
 import rclpy
@@ -21,6 +22,8 @@ from wm_ros.ros.faults_rows import find_row, names
 from wm_ros.ros.faults_runner import FaultRunner
 from wm_ros.ros.faults_session import with_changes
 
+# The row of the action proxy needs its messages, here and in the gate.
+pytestmark = pytest.mark.control_msgs
 COMMANDS = {'wm_gate': gate_arguments('enforce'),
             'wm_predictor': predictor_arguments('default', 'onnxruntime')}
 ROWS = sorted((fault for fault in CATALOGUE if not fault.missing),
@@ -56,10 +59,19 @@ def test_the_promise_is_kept(runner, fault):
 
 
 def test_a_row_without_a_feature_is_not_held_and_starts_nothing(runner):
+    fault = replace(find_fault('joints-nan'), missing='there is no such feature yet')
+    outcome = runner.run_one(fault)
+    assert (outcome.held, outcome.measured) == (None, 'there is no such feature yet')
+    assert find_row(fault) is None
+
+
+def test_goals_are_not_measured_where_their_messages_are_missing(runner, monkeypatch):
+    def lack():
+        raise ValueError('install ros-jazzy-control-msgs')
+
+    monkeypatch.setattr('wm_ros.ros.faults_action.load_follow_joint_trajectory', lack)
     outcome = runner.run_one(find_fault('action-proxy'))
-    assert outcome.held is None
-    assert outcome.measured == find_fault('action-proxy').missing
-    assert find_row(find_fault('action-proxy')) is None
+    assert (outcome.held, outcome.measured) == (None, 'install ros-jazzy-control-msgs')
 
 
 def test_a_promise_that_is_not_kept_is_seen(runner, monkeypatch):

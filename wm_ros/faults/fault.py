@@ -19,12 +19,14 @@ class Graph(Enum):
     GATE: wm_gate, and a predictor that speaks the protocol only, so that each verdict can be
     chosen. PREDICTOR: wm_gate and wm_predictor, all of it but the model, which a rule replaces,
     so that each answer of a model can be chosen. MODEL: wm_predictor with the shipped
-    checkpoint, and wm_gate where it matters. NONE: nothing can be started for it yet.
+    checkpoint, and wm_gate where it matters. OWN: the row starts what it needs by
+    itself. NONE: nothing can be started for it yet.
     """
 
     GATE = 'gate, protocol-only predictor'
     PREDICTOR = 'gate and predictor, model replaced by a rule'
     MODEL = 'predictor with the shipped checkpoint'
+    OWN = 'one of its own'
     NONE = 'not run'
 
 
