@@ -14,6 +14,7 @@ from wm_ros.ros import (
     faults_fleet,
     faults_lifecycle,
     faults_model,
+    faults_obstacle,
     faults_processes,
     faults_verdicts,
 )
@@ -26,7 +27,7 @@ RigRow = Callable[[Rig, Findings], None]
 OwnRow = Callable[[Starter, dict[str, list[str]], Findings], list[str]]
 
 _MODULES = (faults_camera, faults_clocks, faults_commands, faults_verdicts, faults_processes,
-            faults_lifecycle, faults_fleet, faults_model, faults_action)
+            faults_lifecycle, faults_fleet, faults_model, faults_action, faults_obstacle)
 _ROWS = {row.__name__.replace('_', '-'): row for module in _MODULES for row in module.ROWS}
 _OWN_ROWS: dict[str, OwnRow] = {
     row.__name__.replace('_', '-'): row for row in (partition,)}
