@@ -34,6 +34,7 @@ class FaultController:
         self.ends: list[int] = []
         self._active: Any = None
         self._until_s = 0.0
+        self._is_open = True
         self._futures: dict[bytes, Future] = {}
         self._server = ActionServer(
             robot, self._kind, ACTION, self._wait, handle_accepted_callback=self._accept,
@@ -52,10 +53,12 @@ class FaultController:
             self._stop()
 
     def close(self) -> None:
-        """Go away, as a controller that is deactivated."""
-        self._robot.destroy_timer(self._timer)
-        self._stop()
-        self._server.destroy()
+        """Go away, as a controller that is deactivated. Safe to call twice."""
+        if self._is_open:
+            self._is_open = False
+            self._robot.destroy_timer(self._timer)
+            self._stop()
+            self._server.destroy()
 
     def _accept(self, handle: Any) -> None:
         self._futures[bytes(handle.goal_id.uuid)] = Future(executor=self._robot.executor)

@@ -72,6 +72,7 @@ class FaultClient:
     def __init__(self, rig: Rig) -> None:
         self._rig, self._kind = rig, load_follow_joint_trajectory()
         self._client = ActionClient(rig.node, self._kind, GATE_ACTION)
+        self._is_open = True
 
     def wait(self) -> None:
         """
@@ -112,8 +113,10 @@ class FaultClient:
         return future.result().status, future.result().result.error_string
 
     def close(self) -> None:
-        """Go away; on the executor's thread."""
-        self._client.destroy()
+        """Go away; on the executor's thread. Safe to call twice."""
+        if self._is_open:
+            self._is_open = False
+            self._client.destroy()
 
 
 def main(args: list[str] | None = None) -> int:
