@@ -148,8 +148,10 @@ def _unserved(stage: _Stage, found: Findings) -> None:
     found.check(status == ABORTED, 'a goal without a controller is refused')
     found.says(words, 'no action server')
     stage.controller = stage.rig.on_actors(lambda: FaultController(stage.rig.robot))
-    stage.rig.need(lambda: stage.rig.node.count_clients(f'{ACTION}/_action/send_goal') > 0, 5.0,
-                   lambda: 'the gate does not find the controller')
+    # Until the gate has found the new one it refuses.
+    stage.rig.need(
+        lambda: stage.client.result(stage.client.send(_STEP_RAD, _SHORT_S))[0] == SUCCEEDED,
+        20.0, lambda: 'the gate does not find the new controller')
 
 
 def _orphaned(stage: _Stage, found: Findings) -> None:
@@ -162,7 +164,8 @@ def _orphaned(stage: _Stage, found: Findings) -> None:
     count = stage.controller.num_goals
     rig.starter.start(_CLIENT, 'wm_ros.ros.faults_goals', [json.dumps(points)])
     try:
-        rig.need(lambda: stage.controller.num_goals > count, 20.0, lambda: 'nothing is let go')
+        rig.need(lambda: stage.controller.num_goals > count, 60.0,
+                 lambda: f'nothing of the mortal client is let go: {rig.words()}')
     finally:
         since = time.monotonic()
         rig.starter.kill(_CLIENT)
