@@ -9,8 +9,9 @@ import pytest
 from wm_ros.cli import main
 from wm_ros.datatypes import Reason
 from wm_ros.faults.catalogue import CATALOGUE, find_fault
-from wm_ros.faults.fault import Graph, Outcome
+from wm_ros.faults.fault import Graph, Outcome, Timing
 from wm_ros.faults.judging import SCHEDULING_S, Findings, reason_names
+from wm_ros.faults.repeating import combine
 from wm_ros.faults.report import Report, describe
 
 KEYS = {'name', 'promise', 'measured', 'held', 'unsafe_releases'}
@@ -52,6 +53,47 @@ def test_a_time_is_judged_with_what_scheduling_may_add(took_s, is_kept):
     assert ('BROKEN' in outcome.measured) is not is_kept
     if took_s is not None:
         assert f'stop after {1e3 * took_s:.0f} ms (promised 500 ms)' in outcome.measured
+
+
+def test_a_time_may_be_judged_without_what_scheduling_may_add():
+    found = Findings()
+    assert found.within(0.25, 0.25, 'stop', spare_s=0.0)
+    assert not found.within(0.251, 0.25, 'stop', spare_s=0.0)
+    assert found.outcome().times == (Timing('stop', 0.25, 0.25), Timing('stop', 0.251, 0.25))
+
+
+def timed(*took_s, held=True, unsafe=0):
+    return Outcome(held=held, measured='rest late' if not held else 'rest', duration_s=2.0,
+                   unsafe_releases=unsafe, times=tuple(Timing('rest', at, 0.8) for at in took_s))
+
+
+def test_repetitions_become_one_outcome_with_the_least_and_the_greatest_time():
+    outcome = combine([timed(0.3), timed(0.5, 0.1), timed(0.4, held=False, unsafe=1), timed()])
+    assert (outcome.held, outcome.unsafe_releases, outcome.duration_s) == (False, 1, 8.0)
+    assert outcome.measured == (
+        'kept in 3 of 4 repetitions; rest: least 100 ms, median 350 ms, greatest 500 ms '
+        '(promised 800 ms); repetition 3: rest late')
+
+
+def test_what_was_not_measured_each_time_is_not_held():
+    open_one = Outcome(held=None, measured='no ip')
+    assert combine([open_one, open_one]) == open_one
+    assert combine([timed(0.1), open_one]).held is None
+    assert combine([timed(0.1), open_one, timed(held=False)]).held is False
+    with pytest.raises(ValueError, match='no repetition'):
+        combine([])
+
+
+def test_the_file_has_the_greatest_time_of_all_repetitions(tmp_path):
+    report = Report()
+    for took_s in (0.12, 0.2):
+        report.add(find_fault('14'), timed(took_s))
+    report.write(tmp_path / 'out.json')
+    found = json.loads((tmp_path / 'out.json').read_text())
+    (row,) = found['faults']
+    assert (found['held'], row['repetitions']) == (1, 2)
+    assert row['times_ms'] == {'rest': {
+        'min': 120.0, 'median': 160.0, 'max': 200.0, 'promised': 800.0, 'count': 2}}
 
 
 def test_every_wanted_reason_must_be_there():

@@ -291,3 +291,30 @@ def test_a_command_that_only_brakes_needs_its_verdict_all_the_same():
     ledger.take_joints(NAMES, START, SECOND, np.array([0.8, 0.0, -0.4]))
     (problem,) = release(ledger, command).unverified
     assert 'on a verdict VETO' in problem
+
+
+def test_what_is_forgotten_was_judged_for_good_and_releases_nothing_later():
+    command = make_command()
+    ledger = seen(command, make_verdict(command))
+    ledger.take_output(command, SECOND + 22 * MS)
+    # Nothing leads to this one, and after a while nothing can still be on its way.
+    ledger.take_output(make_command(1), SECOND + 30 * MS)
+    ledger.settle()
+    assert ledger.unverified == []
+    ledger.forget(SECOND + 25 * MS)
+    assert (ledger.unverified, ledger.passages) == ([], [])
+    ledger.forget(SECOND + 40 * MS)
+    (problem,) = ledger.unverified
+    assert 'neither a hold nor' in problem
+    release(ledger, command, SECOND + 50 * MS)
+    assert len(ledger.unverified) == 2, 'a command that was forgotten cannot be released again'
+    assert [len(kept) for kept in (ledger._judged, ledger._verdicts, ledger._chunks,
+                                   ledger._alone, ledger._outputs)] == [0] * 5
+
+
+def test_what_is_young_is_not_forgotten():
+    command = make_command()
+    ledger = seen(command, make_verdict(command))
+    ledger.forget(SECOND - MS)
+    release(ledger, command)
+    assert (ledger.unverified, ledger.num_releases) == ([], 1)

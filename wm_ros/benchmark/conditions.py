@@ -5,7 +5,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from wm_ros.benchmark.config import BenchmarkConfig
+from wm_ros.benchmark.config import COMMAND_RATE_HZ, BenchmarkConfig
 
 BUSY = 'busy'
 _LEAST_COMMANDS = 20
@@ -23,6 +23,7 @@ class Condition:
     :param busy_cores: so many further processes never stop computing.
     :param share: commands as a share of those of the first condition.
     :param executor: of the predictor and the gate, single or events; empty: as deployed.
+    :param command_rate_hz: of the policy.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Condition:
     busy_cores: int = 0
     share: float = 1.0
     executor: str = ''
+    command_rate_hz: float = COMMAND_RATE_HZ
 
     def num_commands(self, config: BenchmarkConfig) -> int:
         """Return how many commands are sent."""

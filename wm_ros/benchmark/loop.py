@@ -63,7 +63,8 @@ class Loop:
         processes.start('benchmark_robot', 'wm_ros.ros.benchmark_robot', [json.dumps({
             'recording': str(self._recording), 'period_s': PERIOD_S,
             'width_px': condition.width_px, 'height_px': condition.height_px,
-            'rate_hz': condition.rate_hz, 'transport': condition.transport})])
+            'rate_hz': condition.rate_hz, 'transport': condition.transport,
+            'command_rate_hz': condition.command_rate_hz})])
         if has_predictor:
             processes.start('wm_predictor', 'wm_ros.ros.predictor_node', [
                 *predictor_arguments(self._config.checkpoint, self._config.engine),

@@ -19,7 +19,7 @@ def loop_figures(commands: Sequence[Mapping[str, Any]], end: Mapping[str, Any] |
     Compute the figures of one condition.
 
     :param commands: records of the conductor, see ``BenchmarkObserver``.
-    :param end: its last event; None while the condition still runs.
+    :param end: its last event, or the counts so far; None before the first.
     :returns: counts of commands by outcome; ``misses_held``, the late ones after which the gate
         was seen to hold; ``steps_looked_at``, verdicts by the number of steps that the predictor
         had time for; summaries of times in ms, None where there are none; from ``end``

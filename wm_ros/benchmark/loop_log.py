@@ -33,7 +33,8 @@ class LoopLog:
         self._condition, self._on_partial = condition, on_partial
         self._resources = ResourceLog(pids)
         self._records: list[Figures] = []
-        self._end: Figures | None = None
+        self._counts: Figures | None = None
+        self._is_over = False
         self._is_started = False
         self._sampled_at, self._saved_at = 0.0, time.monotonic()
         self._file = path.open('w', encoding='utf-8')
@@ -50,7 +51,7 @@ class LoopLog:
     @property
     def is_over(self) -> bool:
         """Say whether the last event has come."""
-        return self._end is not None
+        return self._is_over
 
     def take(self, event: Figures | None) -> None:
         """
@@ -72,7 +73,8 @@ class LoopLog:
 
     def to_dict(self) -> Figures:
         """Return the figures so far, or those of the whole condition when it is over."""
-        return {'condition': self._condition.to_dict(), **loop_figures(self._records, self._end),
+        return {'condition': self._condition.to_dict(),
+                **loop_figures(self._records, self._counts),
                 'processes': self._resources.to_dict()}
 
     def _sort(self, event: Figures) -> None:
@@ -83,5 +85,5 @@ class LoopLog:
         self._is_started = self._is_started or kind == 'start'
         if kind == 'command':
             self._records.append(event)
-        elif kind == 'end':
-            self._end = event
+        elif kind in ('counts', 'end'):
+            self._counts, self._is_over = event, kind == 'end'

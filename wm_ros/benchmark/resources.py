@@ -3,10 +3,10 @@
 """How much of the CPU and of the memory each process takes."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wm_ros.benchmark.statistics import growth_percent
+from wm_ros.benchmark.statistics import growth_percent, slope_percent_per_h
 
 _MIB = 2**20
 
@@ -26,6 +26,7 @@ class ResourceLog:
         self._begin: dict[str, tuple[float, float]] = {}
         self._end: dict[str, tuple[float, float]] = {}
         self._rss_bytes: dict[str, list[int]] = {name: [] for name in pids}
+        self._times_s: dict[str, list[float]] = {name: [] for name in pids}
 
     def sample(self) -> None:
         """Take one sample of each process that is still there."""
@@ -37,11 +38,13 @@ class ResourceLog:
             self._end[name] = time.monotonic(), times.user + times.system
             self._begin.setdefault(name, self._end[name])
             self._rss_bytes[name].append(rss)
+            self._times_s[name].append(self._end[name][0])
 
     def to_dict(self) -> dict[str, Any]:
         """
         Return for each process the mean load in % of one core since the first sample, the last
-        and the highest resident memory in MiB, and by how much it grew in %.
+        and the highest resident memory in MiB, by how much it grew in %, its slope in %/h, and a
+        value of each minute.
         """
         return {name: self._figures(name) for name, rss in self._rss_bytes.items() if rss}
 
@@ -51,4 +54,12 @@ class ResourceLog:
         load = 100 * (used - used_before) / (until - since) if until > since else None
         return {'cpu_percent': None if load is None else round(load, 1),
                 'rss_mib': round(rss[-1] / _MIB, 1), 'rss_max_mib': round(max(rss) / _MIB, 1),
-                'rss_growth_percent': growth_percent(rss), 'samples': len(rss)}
+                'rss_growth_percent': growth_percent(rss),
+                'rss_slope_percent_per_h': slope_percent_per_h(self._times_s[name], rss),
+                'rss_mib_by_minute': _by_minute(self._times_s[name], rss), 'samples': len(rss)}
+
+
+def _by_minute(times_s: Sequence[float], rss: Sequence[int]) -> list[float]:
+    firsts = {int((at - times_s[0]) // 60): index
+              for index, at in reversed(list(enumerate(times_s)))}
+    return [round(rss[index] / _MIB, 2) for _, index in sorted(firsts.items())]

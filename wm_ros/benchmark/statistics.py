@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+_LEAST_SPAN_S = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -69,6 +71,27 @@ def growth_percent(values: Sequence[float], *, share: float = 0.1) -> float | No
         return None
     begin = float(np.median(values[size:2 * size]))
     return _round(100.0 * (float(np.median(values[-size:])) - begin) / begin)
+
+
+def slope_percent_per_h(times_s: Sequence[float], values: Sequence[float], *,
+                        share: float = 1 / 6, most_s: float = 600.0) -> float | None:
+    """
+    Return the slope of the straight line through a level, in % of its mean an hour.
+
+    The first sixth of the time is left out, but never more than ten minutes: caches fill there.
+
+    :param times_s: of the values, increasing, s.
+    :returns: None if less than ten minutes are left, of which a slope by the hour says nothing.
+    """
+    if not len(times_s):
+        return None
+    since_s = times_s[0] + min(share * (times_s[-1] - times_s[0]), most_s)
+    kept = [(at, value) for at, value in zip(times_s, values, strict=True) if at >= since_s]
+    if len(kept) < 3 or kept[-1][0] - kept[0][0] < _LEAST_SPAN_S:
+        return None
+    at, level = np.array(kept).T
+    slope = float(np.polyfit((at - at[0]) / 3600.0, level, 1)[0])
+    return _round(100.0 * slope / float(level.mean()))
 
 
 def _round(value: float) -> float:

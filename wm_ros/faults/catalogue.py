@@ -12,7 +12,8 @@ from difflib import get_close_matches
 
 from wm_ros.faults.fault import Fault, Graph
 
-_GATE, _PREDICTOR, _MODEL, _NONE = Graph.GATE, Graph.PREDICTOR, Graph.MODEL, Graph.NONE
+_GATE, _PREDICTOR, _MODEL, _OWN, _NONE = (
+    Graph.GATE, Graph.PREDICTOR, Graph.MODEL, Graph.OWN, Graph.NONE)
 
 
 def _row(number: int, name: str, graph: Graph, injected: str, promise: str, *,
@@ -89,11 +90,9 @@ CATALOGUE = (
          'the last message on the wire is the hold'),
     _row(28, 'parameters', _GATE, 'values that are bad, conflicting or structural',
          'refused as a whole, with the reason'),
-    _row(29, 'action-proxy', _NONE,
+    _row(29, 'action-proxy', _GATE,
          'cancel before and after the verdict, preempt, abort, absent controller, dead client',
-         'one terminal state, no orphaned goal',
-         missing='the synthetic robot has no action server yet; test/node/test_gate_action.py '
-                 'proves this row over DDS'),
+         'one terminal state, no orphaned goal', slow=True),
     _row(30, 'engine-raises', _PREDICTOR,
          'out of memory, illegal access and driver reset, as exceptions of the engine',
          'INVALID with MODEL_ERROR, the gate holds, no hang, recovers'),
@@ -109,13 +108,14 @@ CATALOGUE = (
          'misses are counted and none is a release; memory flat', slow=True),
     _row(35, 'two-gates', _GATE, "a second publisher on the controller's topic",
          'diagnostics ERROR'),
-    _row(36, 'partition', _NONE, 'the network between the nodes is cut', 'as predictor-killed',
-         missing='cutting a network needs network namespaces and a privilege; on one host '
-                 'predictor-stopped shows the same silence'),
-    _row(37, 'obstacle-replay', _NONE, 'recorded obstacle episodes are replayed',
-         'stop within 0.6 s, hold 90 %, resume within 0.6 s, false stops 5 %',
-         missing='there is no recorded obstacle episode in the package yet; collisions that were '
-                 'prevented and false vetoes are measured by `wm-ros demo`'),
+    _row(36, 'partition', _OWN,
+         'the network between gate and predictor is cut for longer than the lease of DDS',
+         'HOLD within 250 ms, reason PREDICTOR_LOST; releases again when the network is back',
+         slow=True),
+    _row(37, 'obstacle-replay', _MODEL,
+         'recorded episodes in which an object comes in the way of a repeated command and goes',
+         'stop within 0.6 s, hold 90 % of the time, resume within 0.6 s, false stops 5 %',
+         slow=True),
     _row(38, 'escape', _PREDICTOR,
          'a risk where the arm is; commands further in and away from it, and after an e-stop',
          'further in refused; away allowed, no faster than escape_max_velocity, until the risk '

@@ -23,12 +23,14 @@ class Graph(Enum):
     GATE: wm_gate, and a predictor that speaks the protocol only, so that each verdict can be
     chosen. PREDICTOR: wm_gate and wm_predictor, all of it but the model, which a rule replaces,
     so that each answer of a model can be chosen. MODEL: wm_predictor with the shipped
-    checkpoint, and wm_gate where it matters. NONE: nothing can be started for it yet.
+    checkpoint, and wm_gate where it matters. OWN: the row starts what it needs by
+    itself. NONE: nothing can be started for it yet.
     """
 
     GATE = 'gate, protocol-only predictor'
     PREDICTOR = 'gate and predictor, model replaced by a rule'
     MODEL = 'predictor with the shipped checkpoint'
+    OWN = 'one of its own'
     NONE = 'not run'
 
 
@@ -55,6 +57,21 @@ class Fault:
     missing: str = ''
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """
+    How long something took.
+
+    :param what: took so long, in words.
+    :param took_s: measured, s.
+    :param limit_s: promised, s.
+    """
+
+    what: str
+    took_s: float
+    limit_s: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """
@@ -64,9 +81,11 @@ class Outcome:
     :param measured: the figures, or the reason for None, in words.
     :param unsafe_releases: commands on the controller's topic that no verdict allowed.
     :param duration_s: of the row with what it had to start, s.
+    :param times: each time that was measured and has a promise.
     """
 
     held: bool | None
     measured: str
     unsafe_releases: int = 0
     duration_s: float = 0.0
+    times: tuple[Timing, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wm_ros.datatypes import Reason
-from wm_ros.faults.fault import Outcome
+from wm_ros.faults.fault import Outcome, Timing
 
 # What an operating system may add on a busy machine to a time that the gate keeps by itself: the
 # wake-up of the gate, the way over DDS and the wake-up of the listener.
@@ -24,9 +24,11 @@ class Findings:
     The parts of one promise, each with what was measured.
 
     :param parts: (kept, words) in the order of measuring.
+    :param times: those that were promised and seen.
     """
 
     parts: list[tuple[bool, str]] = field(default_factory=list)
+    times: list[Timing] = field(default_factory=list)
 
     def check(self, kept: bool, words: str) -> bool:
         """Note one part of the promise; returns ``kept``."""
@@ -37,18 +39,21 @@ class Findings:
         """Note what must be so before anything is injected, if it is not; returns ``kept``."""
         return bool(kept) or self.check(False, words)
 
-    def within(self, took_s: float | None, limit_s: float, what: str) -> bool:
+    def within(self, took_s: float | None, limit_s: float, what: str, *,
+               spare_s: float = SCHEDULING_S) -> bool:
         """
         Note a time.
 
         :param took_s: measured, s; None if it never happened.
-        :param limit_s: promised, s; SCHEDULING_S is allowed on top and reported.
+        :param limit_s: promised, s.
         :param what: happened, in words.
+        :param spare_s: allowed on top of what is promised, s.
         """
         if took_s is None:
             return self.check(False, f'no {what}')
         text = f'{what} after {1e3 * took_s:.0f} ms (promised {1e3 * limit_s:.0f} ms)'
-        return self.check(took_s <= limit_s + SCHEDULING_S, text)
+        self.times.append(Timing(what, took_s, limit_s))
+        return self.check(took_s <= limit_s + spare_s, text)
 
     def reason(self, found: int, wanted: Reason) -> bool:
         """Note whether a mask of reasons has all that are wanted."""
@@ -72,7 +77,7 @@ class Findings:
         words += [text for kept, text in self.parts if kept]
         held = bool(self.parts) and not words[:len(broken) + len(unsafe_releases)]
         return Outcome(held=held, measured='; '.join(words),
-                       unsafe_releases=len(unsafe_releases))
+                       unsafe_releases=len(unsafe_releases), times=tuple(self.times))
 
 
 def reason_names(mask: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_ros.faults.fault import Fault, Outcome
+from wm_ros.faults.repeating import combine, time_figures
 
 _WORDS = {True: 'held', False: 'BROKEN', None: 'not measured'}
 
@@ -18,14 +19,20 @@ class Report:
     """
     Faults and their outcomes.
 
-    :param results: of each fault that was tried, in that order; the file has them by number.
+    :param outcomes: of each repetition of each fault.
     """
 
-    results: list[tuple[Fault, Outcome]] = field(default_factory=list)
+    outcomes: dict[Fault, list[Outcome]] = field(default_factory=dict)
 
-    def add(self, fault: Fault, outcome: Outcome) -> None:
-        """Note one outcome."""
-        self.results.append((fault, outcome))
+    def add(self, fault: Fault, outcome: Outcome) -> Outcome:
+        """Note the outcome of one repetition; returns that of all so far."""
+        self.outcomes.setdefault(fault, []).append(outcome)
+        return combine(self.outcomes[fault])
+
+    @property
+    def results(self) -> list[tuple[Fault, Outcome]]:
+        """Each fault with the outcome of all its repetitions, in the order of trying."""
+        return [(fault, combine(outcomes)) for fault, outcomes in self.outcomes.items()]
 
     @property
     def num_broken(self) -> int:
@@ -46,6 +53,8 @@ class Report:
                 'measured': outcome.measured, 'held': outcome.held,
                 'unsafe_releases': outcome.unsafe_releases,
                 'duration_s': round(outcome.duration_s, 1),
+                'repetitions': len(self.outcomes[fault]),
+                'times_ms': time_figures(outcome.times),
             } for fault, outcome in sorted(self.results, key=lambda result: result[0].number)],
             'held': sum(outcome.held is True for _, outcome in self.results),
             'broken': self.num_broken,

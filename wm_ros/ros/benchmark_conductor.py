@@ -78,15 +78,15 @@ class LoopConductor:
         before = observer.state
         emit('start')
         self._send(is_sending=True)
-        self._watch()
+        self._watch(before)
         self._send(is_sending=False)
         self._wire.spin_for(_AGE_NS / 1e9 + 0.2)
         # First judge what came out, while the commands that it came from are still known.
         observer.settle(is_final=True)
         self._report(age_ns=0)
-        self._end(before)
+        self._count('end', before)
 
-    def _watch(self) -> None:
+    def _watch(self, before: GateState | None) -> None:
         """Wait for all commands, reporting those that are over each second."""
         observer, heard, count = self._observer, time.monotonic(), 0
         while observer.num_commands < self._plan.commands:
@@ -94,6 +94,7 @@ class LoopConductor:
             self._wire.spin_while(
                 lambda: observer.num_commands < self._plan.commands, 1.0)
             self._report(age_ns=_AGE_NS)
+            self._count('counts', before)
             self._clear_stop()
             if observer.num_commands > count:
                 heard, count = time.monotonic(), observer.num_commands
@@ -104,9 +105,9 @@ class LoopConductor:
         for record in self._observer.finished(time.time_ns(), age_ns=age_ns):
             emit('command', **record)
 
-    def _end(self, before: GateState | None) -> None:
+    def _count(self, event: str, before: GateState | None) -> None:
         state, ledger = self._observer.state, self._observer.ledger
-        emit('end', unverified=ledger.unverified, num_holds=ledger.num_holds,
+        emit(event, unverified=ledger.unverified, num_holds=ledger.num_holds,
              emergency_stops=self._num_stops, **{
                  name: getattr(state, name) - getattr(before, name) for name in (
                      'forwarded', 'vetoed', 'deadline_missed', 'dropped', 'rejected')})

@@ -62,8 +62,16 @@ class BenchmarkObserver(Observer):
         self.ledger.passages = [passage for passage in self.ledger.passages
                                 if now_ns - passage.received_ns <= age_ns]
         records = [self._record(passage) for passage in done]
-        self._stances = [item for item in self._stances if now_ns - item[0] < _KEPT_NS]
+        self._forget(now_ns - _KEPT_NS)
         return records
+
+    def _forget(self, before_ns: int) -> None:
+        """Let go of what no command that is still under way can need."""
+        self.ledger.forget(before_ns)
+        self._stances = [item for item in self._stances if item[0] > before_ns]
+        self._sent_ns = {key: at for key, at in self._sent_ns.items() if at > before_ns}
+        self._decided_ns = {key: at for key, at in self._decided_ns.items() if at > before_ns}
+        self._released_ns = {key: at for key, at in self._released_ns.items() if at > before_ns}
 
     def _on_command(self, message: JointTrajectory, at_ns: int) -> None:
         super()._on_command(message, at_ns)

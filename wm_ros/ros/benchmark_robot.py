@@ -31,7 +31,7 @@ from wm_ros.ros import qos
 from wm_ros.ros.conversions import array_to_image
 from wm_ros.ros.process import run_plain
 
-JOINT_RATE_HZ, COMMAND_RATE_HZ = 100.0, 10.0
+JOINT_RATE_HZ = 100.0
 CHUNK_TIMES_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _FRAME_ID = 'camera_optical_frame'
 
@@ -46,6 +46,7 @@ class RobotPlan:
     :param width_px: of the pictures, and so ``height_px``: the recorded ones are scaled.
     :param rate_hz: of the camera; 0: no camera.
     :param transport: raw or compressed.
+    :param command_rate_hz: of the policy.
     """
 
     recording: str
@@ -54,6 +55,7 @@ class RobotPlan:
     height_px: int
     rate_hz: float
     transport: str
+    command_rate_hz: float = 10.0
 
 
 class BenchmarkRobot(Node):
@@ -63,7 +65,7 @@ class BenchmarkRobot(Node):
     **Publishes**
     - **camera/image_raw** (sensor_msgs/Image) or **camera/image_raw/compressed**
       (sensor_msgs/CompressedImage), **camera/camera_info**, **joint_states** at 100 Hz.
-    - **wm_gate/joint_trajectory** (trajectory_msgs/JointTrajectory) at 10 Hz while sending: eight
+    - **wm_gate/joint_trajectory** (trajectory_msgs/JointTrajectory) while sending: eight
       set-points of the next 0.8 s, as the recorded arm was told them.
 
     **Services**
@@ -84,7 +86,7 @@ class BenchmarkRobot(Node):
             JointTrajectory, 'wm_gate/joint_trajectory', qos.COMMAND_OUT)
         self.create_service(SetBool, '~/send', self._on_send)
         self._every(JOINT_RATE_HZ, self._publish_joints)
-        self._every(COMMAND_RATE_HZ, self._send)
+        self._every(plan.command_rate_hz, self._send)
         if plan.rate_hz > 0:
             self._open_camera()
 

@@ -5,7 +5,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -24,6 +24,8 @@ from wm_ros.ros.faults_predictor import TOPIC as STAND_IN_TOPIC
 from wm_ros.ros.faults_protocol import ProtocolPredictor
 from wm_ros.ros.faults_robot import FaultRobot
 from wm_ros.ros.faults_trajectories import trajectory
+
+_T = TypeVar('_T')
 
 TICK_S = 0.01
 _POLL_S = 0.002
@@ -73,7 +75,8 @@ class Rig(GraphProcesses):
         self._error: Exception | None = None
         self._threads: list[threading.Thread] = []
         actors = [self.node, self.robot, *self._others]
-        self._spin(context, actors if self.predictor is None else [*actors, self.predictor])
+        self._acting = self._spin(
+            context, actors if self.predictor is None else [*actors, self.predictor])
         # A robot must not wait while the observer is flooded.
         self._observing = self._spin(context, [self.observer])
 
@@ -133,13 +136,17 @@ class Rig(GraphProcesses):
             raise WorldModelError(self.starter.explain(
                 f'{self.gate_name} releases nothing: {self.words()}'))
 
+    def on_actors(self, act: Callable[[], _T]) -> _T:
+        """Run something on the thread of the robot and of ``node``; returns what it returns."""
+        return self._on_thread(self._acting, act)
+
     def clear(self) -> None:
         """Begin a new ledger."""
-        self._on_thread(self.observer.clear)
+        self._on_thread(self._observing, self.observer.clear)
 
     def unverified(self) -> list[str]:
         """Judge the ledger; returns the releases that nothing justifies, in words."""
-        self._on_thread(lambda: self.observer.settle(is_final=True))
+        self._on_thread(self._observing, lambda: self.observer.settle(is_final=True))
         return list(self.observer.ledger.unverified)
 
     def words(self) -> str:
@@ -226,11 +233,13 @@ class Rig(GraphProcesses):
     def _state(self) -> int:
         return int(self.observer.state.state) if self.observer.state is not None else 0
 
-    def _on_thread(self, act: Callable[[], None]) -> None:
-        """Run something on the observer's thread, which owns the ledger."""
-        task = self._observing.create_task(act)
-        self.need(task.done, 30.0, lambda: 'the observer is stuck')
-        task.result()
+    def _on_thread(self, executor: SingleThreadedExecutor, act: Callable[[], _T]) -> _T:
+        """Run something on an executor's thread, as for the ledger, which the observer's owns."""
+        if self._error is not None:
+            raise WorldModelError(f'a node of the rig failed: {self._error!r}')
+        task = executor.create_task(act)
+        self.need(task.done, 30.0, lambda: 'a thread of the rig is stuck')
+        return cast(_T, task.result())
 
     def _spin(self, context: Context, nodes: Sequence[Node]) -> SingleThreadedExecutor:
         """Spin nodes on a thread of their own until the rig is closed."""

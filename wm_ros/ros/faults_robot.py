@@ -59,7 +59,7 @@ class FaultRobot(Node):
         self._longest_gap_s = 0.0
         self._joints = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES_OUT)
         self.create_subscription(
-            JointTrajectory, 'arm_controller/joint_trajectory', self._follow, 10)
+            JointTrajectory, 'arm_controller/joint_trajectory', self.follow, 10)
         self.create_timer(1.0 / JOINT_RATE_HZ, self._publish_joints, clock=self._steady)
         self._camera: Any = None
         if has_camera:
@@ -114,7 +114,8 @@ class FaultRobot(Node):
         """Say whether no joint moves."""
         return bool(np.abs(self.state()[1]).max() < _REST_RAD)
 
-    def _follow(self, message: JointTrajectory) -> None:
+    def follow(self, message: JointTrajectory) -> None:
+        """Move along a trajectory from where the joints are, as a controller would."""
         if self.ignores_commands or set(message.joint_names) != set(JOINTS):
             return
         here = self.state()[0]

@@ -18,7 +18,7 @@ from wm_ros.faults.fault import Fault, Graph, NotMeasured, Outcome
 from wm_ros.faults.judging import Findings
 from wm_ros.ros.faults_graph import Starter
 from wm_ros.ros.faults_rig import Rig
-from wm_ros.ros.faults_rows import RigRow, find_row
+from wm_ros.ros.faults_rows import RigRow, find_own_row, find_row
 
 # Whatever was said on the wire has come in after this.
 _SETTLE_S = 0.5
@@ -42,13 +42,15 @@ class FaultRunner:
         self._rig: Rig | None = None
         self._graph = Graph.NONE
 
-    def run(self, faults: Iterable[Fault]) -> Iterator[tuple[Fault, Outcome]]:
-        """Yield each fault with its outcome; those of one graph come together."""
+    def run(self, faults: Iterable[Fault], *, repeat: int = 1
+            ) -> Iterator[tuple[Fault, Outcome]]:
+        """Yield each repetition of each fault; those of one graph come together."""
         graphs = list(Graph)
         for fault in sorted(faults, key=lambda fault: (graphs.index(fault.graph), fault.number)):
-            begin = time.monotonic()
-            outcome = self.run_one(fault)
-            yield fault, replace(outcome, duration_s=time.monotonic() - begin)
+            for _ in range(repeat):
+                begin = time.monotonic()
+                outcome = self.run_one(fault)
+                yield fault, replace(outcome, duration_s=time.monotonic() - begin)
 
     def run_one(self, fault: Fault) -> Outcome:
         """
@@ -57,6 +59,8 @@ class FaultRunner:
         A promise that looks broken while the robot of this very graph was starved is measured
         again: a gate is right to hold then. An unsafe release is never measured away.
         """
+        if fault.graph is Graph.OWN and not fault.missing:
+            return self._run_own(fault)
         row = find_row(fault)
         if row is None:
             return Outcome(held=None, measured=fault.missing)
@@ -68,9 +72,22 @@ class FaultRunner:
         words = f'; measured {attempt} times, the robot was starved' if attempt > 1 else ''
         return replace(outcome, measured=outcome.measured + words)
 
+    def _run_own(self, fault: Fault) -> Outcome:
+        """Run a row that starts a graph of its own; what another row left runs no longer."""
+        self.close()
+        found = Findings()
+        try:
+            unsafe = find_own_row(fault)(self._starter, self._commands, found)
+        except NotMeasured as error:
+            return Outcome(held=None, measured=str(error))
+        except WorldModelError as error:
+            found.check(False, str(error))
+            unsafe = []
+        return found.outcome(unsafe)
+
     def _measure(self, fault: Fault, row: RigRow) -> tuple[Outcome, float]:
         """Run a row; returns its outcome and the longest gap of the robot's joints, s."""
-        found = Findings()
+        found, gap_s = Findings(), 0.0
         try:
             rig = self._armed(fault.graph)
             rig.clear()
@@ -89,8 +106,18 @@ class FaultRunner:
             return Outcome(held=None, measured=str(error)), 0.0
         except WorldModelError as error:
             found.check(False, str(error))
+            outcome = found.outcome(self._unverified())
             self.close()
-            return found.outcome(), 0.0
+            return outcome, gap_s
+
+    def _unverified(self) -> list[str]:
+        """Judge what a graph that has failed has released so far, if its observer still can."""
+        if self._rig is None:
+            return []
+        try:
+            return self._rig.unverified()
+        except WorldModelError:
+            return []
 
     def close(self) -> None:
         """End the graph; its processes too."""

@@ -18,19 +18,20 @@ CHANGES = {'wm_gate': {'command_out_topic': 'arm_controller/joint_trajectory'},
            'wm_predictor': {'frozen_motion': '0.0'}}
 
 
-def run_session(starter: Starter, commands: dict[str, list[str]], faults: Iterable[Fault]
-                ) -> Generator[tuple[Fault, Outcome], None, None]:
+def run_session(starter: Starter, commands: dict[str, list[str]], faults: Iterable[Fault], *,
+                repeat: int = 1) -> Generator[tuple[Fault, Outcome], None, None]:
     """
     Run faults in a ROS context of their own, in the domain of the environment.
 
     :param starter: starts processes in the same domain.
     :param commands: command lines of 'wm_gate' and 'wm_predictor' as deployed.
+    :param repeat: how often each is run.
     """
     context = Context()
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     runner = FaultRunner(starter, with_changes(commands), context=context)
     try:
-        yield from runner.run(faults)
+        yield from runner.run(faults, repeat=repeat)
     finally:
         runner.close()
         context.try_shutdown()

@@ -160,6 +160,28 @@ class Ledger:
                 self.unverified.append(problem)
         self._outputs = pending
 
+    def forget(self, before_ns: int) -> None:
+        """
+        Judge for good what came before a time, and forget it: hours have very many messages.
+
+        :param before_ns: what led to an output of that age has come in, or never will.
+        """
+        recent = [output for output in self._outputs if output.received_ns >= before_ns]
+        self._outputs = [output for output in self._outputs if output.received_ns < before_ns]
+        self.settle(is_final=True)
+        self._outputs = recent
+        self.passages = [one for one in self.passages if one.received_ns >= before_ns]
+        self._judged = {key: one for key, one in self._judged.items()
+                        if one.received_ns >= before_ns}
+        self._alone = {key: queue for key, queue in self._alone.items()
+                       if queue and queue[-1].received_ns >= before_ns}
+        self._chunks = {key: queue for key, queue in self._chunks.items()
+                        if queue and queue[-1][2] >= before_ns}
+        self._verdicts = {key: found for key, found in self._verdicts.items()
+                          if found[-1][1] >= before_ns}
+        self._predictions = {key: found for key, found in self._predictions.items()
+                             if found[1] >= before_ns}
+
     def _join_chunk(self, digest: bytes) -> None:
         """Join the oldest chunk and the oldest command of a digest, whichever came first."""
         chunks, passages = self._chunks.get(digest), self._alone.get(digest)

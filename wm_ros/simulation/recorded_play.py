@@ -190,9 +190,15 @@ class EpisodeLog:
             for contact in self._sim.hazards():
                 self._hazard |= 1 << self._recording.hazard_kinds.index(contact.kind)
 
-    def add_joints(self) -> None:
-        """Take a joint sample, with the hazards since the last one."""
+    def add_joints(self, *, hazard: str = '') -> None:
+        """
+        Take a joint sample, with the hazards since the last one.
+
+        :param hazard: the kind of a further one, which need not have happened.
+        """
         sim = self._sim
+        if hazard:
+            self._hazard |= 1 << self._recording.hazard_kinds.index(hazard)
         self._joints.append((self._stamp_ns(), sim.positions, sim.velocities, sim.efforts,
                              sim.setpoint(), self._hazard, sim.clearance()))
         self._hazard = 0

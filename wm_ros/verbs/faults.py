@@ -13,8 +13,8 @@ from typing import Any
 from wm_ros.faults.catalogue import CATALOGUE, find_fault
 from wm_ros.faults.fault import Fault, Outcome, PromiseBroken
 from wm_ros.faults.report import Report, describe
-from wm_ros.verbs import campaign
-from wm_ros.verbs.shared import check_writable, console
+from wm_ros.verbs import campaign, soak
+from wm_ros.verbs.shared import check_writable, console, positive
 
 
 def list_faults(_arguments: argparse.Namespace) -> None:
@@ -45,12 +45,13 @@ def run_faults(faults: Sequence[Fault], arguments: argparse.Namespace) -> None:
     :raises PromiseBroken: if one was not kept; the JSON file is there all the same.
     """
     check_writable(arguments.json)
-    report = Report()
+    report, faults = Report(), list(dict.fromkeys(faults))
     with tempfile.TemporaryDirectory() as scratch:
-        for fault, outcome in _run(faults, arguments.logs or Path(scratch)):
-            report.add(fault, outcome)
-            console.print(describe(fault, outcome), markup=False, highlight=False,
-                          soft_wrap=True)
+        for fault, outcome in _run(faults, arguments.logs or Path(scratch), arguments.repeat):
+            outcome = report.add(fault, outcome)
+            if len(report.outcomes[fault]) == arguments.repeat:
+                console.print(describe(fault, outcome), markup=False, highlight=False,
+                              soft_wrap=True)
             # After each, so that what was finished is kept when somebody stops the rest.
             if arguments.json is not None:
                 report.write(arguments.json)
@@ -59,7 +60,7 @@ def run_faults(faults: Sequence[Fault], arguments: argparse.Namespace) -> None:
         raise PromiseBroken(f'{report.num_broken} promises were not kept')
 
 
-def _run(faults: Sequence[Fault], logs: Path) -> Iterator[tuple[Fault, Outcome]]:
+def _run(faults: Sequence[Fault], logs: Path, repeat: int) -> Iterator[tuple[Fault, Outcome]]:
     # The domain must be chosen before anything of ROS is imported.
     from wm_ros.demo.main import config_file, gate_arguments, predictor_arguments
     from wm_ros.demo.processes import Processes, reserved_domain_id, ros_environment
@@ -70,7 +71,7 @@ def _run(faults: Sequence[Fault], logs: Path) -> Iterator[tuple[Fault, Outcome]]
         commands = {'wm_gate': gate_arguments('enforce'),
                     'wm_predictor': predictor_arguments('default', 'onnxruntime')}
         with Processes(logs, environment) as processes, contextlib.closing(
-                run_session(processes, commands, faults)) as session:
+                run_session(processes, commands, faults, repeat=repeat)) as session:
             yield from session
 
 
@@ -87,5 +88,8 @@ def add_parser(verbs: Any) -> None:
     every.set_defaults(run=run_all)
     campaign.add_action(actions)
     for action in (one, every):
+        action.add_argument('--repeat', type=positive, default=1, metavar='N',
+                            help='run each N times and tell the least, median and greatest time')
         action.add_argument('--json', type=Path, help='write the outcomes there')
         action.add_argument('--logs', type=Path, help='keep the logs of the processes there')
+    soak.add_action(actions)
