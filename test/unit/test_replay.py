@@ -3,6 +3,7 @@
 """Judging recorded commands again: equal to the bit, or a table of what differs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from evidence_files import MS, PREDICTOR, TOPICS, Scene, time
 
 from wm_ros.cli import main
 from wm_ros.data.evidence import read_evidence
+from wm_ros.data.messages import message_to_chunk
 from wm_ros.datatypes import Decision, Reason
 from wm_ros.errors import DatasetError
+from wm_ros.gate.stretch import stretch
 from wm_ros.inference.checkpoint import resolve_checkpoint
 from wm_ros.inference.judge import Judge
 from wm_ros.inference.rebuild import rebuild_observation
@@ -148,6 +151,24 @@ def test_the_decision_of_the_drift_monitor_is_not_compared(scene, tmp_path):
     found = compare(scene, scene.write(tmp_path / 'a.mcap'))
     assert found.is_equal
     assert 'the decision is not compared' in found.note
+
+
+def test_a_command_that_was_judged_slower_is_judged_so_again(scene, tmp_path):
+    plain = compare(scene, scene.write(tmp_path / 'a.mcap'))
+    evidence, chunk = read_evidence(tmp_path / 'a.mcap'), message_to_chunk(scene.chunk)
+    found = scene.judge.judge(
+        replace(chunk, trajectory=stretch(chunk.trajectory, 0.5)),
+        rebuild_observation(evidence, scene.verdict, scene.judge.config),
+        stamp_ns=scene.now_ns).verdict
+    assert found.risk != plain.replayed[1], 'it makes a difference'
+    for name, value in (
+            ('decision', int(Decision.SLOW)), ('speed_factor', 0.5), ('risk_threshold', 0.01),
+            ('risk', found.risk), ('uncertainty', found.uncertainty),
+            ('first_unsafe_step', found.first_unsafe_step)):
+        object.__setattr__(scene.verdict, name, value)
+    again = compare(scene, scene.write(tmp_path / 'b.mcap'))
+    assert again.is_equal, again.differences
+    assert again.replayed[1] == found.risk
 
 
 @pytest.mark.parametrize('missing', ['chunk', 'verdict'])
