@@ -57,9 +57,9 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     if everything:
         made = model.predict(context, *joints)
     else:
-        latents, condition, moved = model.foresee(context, *joints)
-        made = Consequence(moved.new_zeros(()), moved, latents, condition,
-                           model.joint_error(moved))
+        with torch.no_grad():
+            made = model.predict(context, *joints)
+        made = made._replace(joint_error=model.joint_error(made.hazard_logits))
     newest = model.look(batch.positions, context)
     truth = _true_light(model, context, batch, newest)
     decoded = _decode(model, batch, context, made, newest)

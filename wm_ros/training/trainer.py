@@ -275,7 +275,8 @@ def _keep_all_but_frames(model: WorldModel, start: WorldModel | None) -> None:
     for part in makers:
         if part is not None:
             part.requires_grad_(True)
-    model.log_joint_error.requires_grad_(True)
+    for error in (model.log_joint_error, model.joint_error_by_risk):
+        error.requires_grad_(True)
 
 
 def _defaults(kind: type[Any]) -> dict[str, Any]:
