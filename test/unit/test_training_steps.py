@@ -239,7 +239,7 @@ def test_joints_are_further_off_where_the_risk_is_high():
     model = WorldModel(tiny_config())
     with torch.no_grad():
         # By 10 at the fourth knot, a logit of 3; a knot is 3 wide.
-        model.joint_error_by_risk[3] = math.log(10) / 10
+        model.joint_error_by_risk[3] = math.log(10) / 50
         model.log_joint_error[1] = math.log(2) / 10
     logits = torch.tensor([-9.0, 3.0, 4.5, 7.0]).reshape(4, 1, 1).expand(4, 2, 3)
     error = model.joint_error(logits)

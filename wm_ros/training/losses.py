@@ -28,7 +28,8 @@ _JOINT_UNIT_RAD = 0.02
 _CAMERA_UNITS = (0.02,) * 3 + (0.01,) * 3
 # Edges of a predicted frame count this much beside its pixels.
 _EDGE_WEIGHT = 1.0
-_ENERGY_CELL = 6
+# Edge of a neighbourhood (px), and what the whole picture's strength counts beside them.
+_ENERGY_CELL, _WHOLE_WEIGHT = 6, 4.0
 
 
 class Losses(NamedTuple):
@@ -114,18 +115,22 @@ def edge_loss(frames: Tensor, targets: Tensor) -> Tensor:
 
 def energy_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
     """
-    Return how far the strength of edges in each neighbourhood is from the real one.
+    Return how far the strength of edges is from the real one, nearby and in the whole picture.
 
-    Where an edge lies to the pixel is not asked: that would make it soft again.
+    Where an edge lies to the pixel is not asked: that would make it soft again. Nearby alone is
+    not enough, because where strength is uncertain too the usual one is below the mean one.
     """
-    def strength(pictures: Tensor) -> Tensor:
+    def strength(pictures: Tensor) -> tuple[Tensor, Tensor]:
         across = pictures.diff(dim=-1)[..., :-1, :].square()
         down = pictures.diff(dim=-2)[..., :-1].square()
-        return (F.avg_pool2d(across + down, _ENERGY_CELL) + 1e-6).sqrt()
+        energy = F.avg_pool2d(across + down, _ENERGY_CELL)
+        return (energy + 1e-6).sqrt(), (energy.mean((1, 2, 3)) + 1e-9).sqrt()
 
     weight = 1 + moving_weight * F.avg_pool2d(_moving(targets, last), _ENERGY_CELL)[
         ..., :(targets.shape[-2] - 1) // _ENERGY_CELL, :(targets.shape[-1] - 1) // _ENERGY_CELL]
-    return (weight * (strength(frames) - strength(targets)).abs()).mean()
+    (near, whole), (true_near, true_whole) = strength(frames), strength(targets)
+    return (weight * (near - true_near).abs()).mean() + _WHOLE_WEIGHT * (
+        whole - true_whole).abs().mean()
 
 
 def hazard_loss(logits: Tensor, hazard: Tensor, weight: Tensor) -> Tensor:

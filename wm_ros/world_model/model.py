@@ -35,8 +35,9 @@ _POINT_WIDTH = 0.5
 _MATCH_DIM = 32
 # The mean error of joints begins at this, and is learned this much faster than weights are.
 _JOINT_UNIT_RAD, _ERROR_PACE = 0.01, 10.0
-# Of hazards' logits, between which that error is interpolated: beyond them it stays.
-_RISK_RANGE, _NUM_RISK_KNOTS = 6.0, 5
+# Of hazards' logits, between which that error is interpolated: beyond them it stays. What it is at
+# each is learned faster still, as few windows have most of them.
+_RISK_RANGE, _NUM_RISK_KNOTS, _RISK_PACE = 6.0, 5, 50.0
 
 
 class Consequence(NamedTuple):
@@ -127,8 +128,8 @@ class WorldModel(nn.Module):
         logit = hazard_logits.detach().mean(-1, keepdim=True).clamp(-_RISK_RANGE, _RISK_RANGE)
         gap = 2 * _RISK_RANGE / (_NUM_RISK_KNOTS - 1)
         near = (1 - (logit - knots).abs() / gap).clamp(min=0)
-        spread = self.log_joint_error[:logit.shape[1]] + near @ self.joint_error_by_risk
-        return _JOINT_UNIT_RAD * (_ERROR_PACE * spread).exp()
+        spread = _ERROR_PACE * self.log_joint_error[:logit.shape[1]]
+        return _JOINT_UNIT_RAD * (spread + _RISK_PACE * (near @ self.joint_error_by_risk)).exp()
 
     def foresee(self, context: Context, positions: Tensor, velocities: Tensor, actions: Tensor
                 ) -> tuple[Tensor, Tensor, Tensor]:
