@@ -203,8 +203,20 @@ def test_frames_alone_can_be_trained_and_the_rest_stays_as_it_is(tmp_path):
                        'flow'}
     with pytest.raises(ValueError, match="only = 'frames' needs a model to start from"):
         make_trainer(tmp_path / 'other', steps=2, only='frames')
-    with pytest.raises(ValueError, match="only = 'pixels' must be one of all, frames"):
+    with pytest.raises(ValueError, match="only = 'pixels' must be one of all, frames, spread"):
         TrainConfig(only='pixels')
+
+
+def test_the_spread_of_joints_alone_can_be_trained(tmp_path):
+    torch.manual_seed(4)
+    start = WorldModel(tiny_config(geometry=make_geometry()))
+    before = copy.deepcopy(start.state_dict())
+    trainer = make_trainer(tmp_path, steps=2, start=start, only='spread', warmup_steps=0)
+    trainer.run()
+    assert {name for name, value in trainer.model.state_dict().items()
+            if not torch.equal(value, before[name])} == {'log_joint_error', 'joint_error_by_risk'}
+    with pytest.raises(ValueError, match="only = 'spread' needs a model to start from"):
+        make_trainer(tmp_path / 'other', steps=2, only='spread')
 
 
 def test_shadows_are_learned_where_recordings_know_the_lamp():

@@ -61,6 +61,11 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
         with torch.no_grad():
             made = model.predict(context, *joints)
         made = made._replace(joint_error=model.joint_error(made.hazard_logits))
+    spread = _spread_loss(made, batch)
+    if config.only == 'spread':
+        nothing = torch.zeros_like(spread)
+        return Losses(**{**dict.fromkeys(Losses._fields, nothing), 'spread': spread,
+                         'total': config.spread_weight * spread})
     newest = model.look(batch.positions, context)
     truth = _true_light(model, context, batch, newest)
     decoded = _decode(model, batch, context, made, newest)
@@ -69,7 +74,7 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     parts = {
         'frame': frame_loss(decoded, targets, last, config.moving_weight),
         'shade': _shade_loss(model, context, batch, truth),
-        'spread': _spread_loss(made, batch),
+        'spread': spread,
         **sampler_losses(model, batch, context, made, truth, decoded.detach(), config,
                          generator)}
     if everything:
