@@ -23,7 +23,7 @@ _UP_DIM = 16
 _PIXEL_DIM, _PIXEL_CELL = 32, 2
 # Channels of the features that come into a cell.
 _FINE_DIM = 16
-# How much of what a 3 x 3 mean takes away is given back to a sampled frame's moved pixels at first.
+# How much of what a 3 x 3 mean takes away a sampled frame's moved pixels get back at first.
 _UNSHARP = 1.0
 # Channels of what a point of the arm's surface looks like.
 _LOOK_DIM = 8
