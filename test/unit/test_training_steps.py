@@ -199,11 +199,24 @@ def test_frames_alone_can_be_trained_and_the_rest_stays_as_it_is(tmp_path):
     changed = {name.split('.')[0] if not name.startswith('encoder.shade') else 'shade'
                for name, value in trainer.model.state_dict().items()
                if not torch.equal(value, before[name])}
-    assert changed == {'decoder', 'shade', 'log_joint_error', 'residual', 'flow'}
+    assert changed == {'decoder', 'shade', 'log_joint_error', 'joint_error_by_risk', 'residual',
+                       'flow'}
     with pytest.raises(ValueError, match="only = 'frames' needs a model to start from"):
         make_trainer(tmp_path / 'other', steps=2, only='frames')
-    with pytest.raises(ValueError, match="only = 'pixels' must be one of all, frames"):
+    with pytest.raises(ValueError, match="only = 'pixels' must be one of all, frames, spread"):
         TrainConfig(only='pixels')
+
+
+def test_the_spread_of_joints_alone_can_be_trained(tmp_path):
+    torch.manual_seed(4)
+    start = WorldModel(tiny_config(geometry=make_geometry()))
+    before = copy.deepcopy(start.state_dict())
+    trainer = make_trainer(tmp_path, steps=2, start=start, only='spread', warmup_steps=0)
+    trainer.run()
+    assert {name for name, value in trainer.model.state_dict().items()
+            if not torch.equal(value, before[name])} == {'log_joint_error', 'joint_error_by_risk'}
+    with pytest.raises(ValueError, match="only = 'spread' needs a model to start from"):
+        make_trainer(tmp_path / 'other', steps=2, only='spread')
 
 
 def test_shadows_are_learned_where_recordings_know_the_lamp():
@@ -232,6 +245,20 @@ def test_shadows_are_learned_where_recordings_know_the_lamp():
     shadow, free = pooled(truth.shadow), 1 - pooled(truth.coverage)
     wanted = ((np.log1p(np.exp(0.3)) - 0.3 * shadow) * free).sum() / free.sum()
     assert float(losses(lamp).shade) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_joints_are_further_off_where_the_risk_is_high():
+    model = WorldModel(tiny_config())
+    with torch.no_grad():
+        # By 10 at the fourth knot, a logit of 3; a knot is 3 wide.
+        model.joint_error_by_risk[3] = math.log(10) / 50
+        model.log_joint_error[1] = math.log(2) / 10
+    logits = torch.tensor([-9.0, 3.0, 4.5, 7.0]).reshape(4, 1, 1).expand(4, 2, 3)
+    error = model.joint_error(logits)
+    assert error.shape == (4, 2, model.config.num_joints)
+    wanted = 0.01 * torch.tensor([1, 10, 10 ** 0.5, 1])
+    assert torch.allclose(error[:, 0], wanted[:, None].expand(4, model.config.num_joints))
+    assert torch.allclose(error[:, 1], 2 * error[:, 0])
 
 
 def test_how_far_off_joints_usually_are_is_learned_by_hand():

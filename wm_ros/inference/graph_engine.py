@@ -20,6 +20,10 @@ from wm_ros.world_model.carrying import carry
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.surface import Newest, make_surface
 
+# Of a residual's noise: its tails give patches that no training frame had. Joints are drawn as
+# far off as they are. Source: the truncation trick, Brock et al. 2019, arXiv 1809.11096.
+_RESIDUAL_TEMPERATURE = 0.7
+
 
 class Latents(NamedTuple):
     """
@@ -157,7 +161,8 @@ class GraphEngine(ABC):
                 :len(made.latents)]
         shape = self._config.grid[0] * self._config.grid[1], self._config.residual_dim
         # One noise for all steps of a future: what is left open is settled once.
-        noise = (temperature * rng.standard_normal((1, *shape))).astype(np.float32)
+        cooled = temperature * _RESIDUAL_TEMPERATURE
+        noise = (cooled * rng.standard_normal((1, *shape))).astype(np.float32)
         residual = self._flow(noise, made.latents, without, num_steps, guidance)
         return Future(residual, temperature * rng.laplace(size=made.joints.shape[1:]))
 

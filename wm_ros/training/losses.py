@@ -28,7 +28,8 @@ _JOINT_UNIT_RAD = 0.02
 _CAMERA_UNITS = (0.02,) * 3 + (0.01,) * 3
 # Edges of a predicted frame count this much beside its pixels.
 _EDGE_WEIGHT = 1.0
-_ENERGY_CELL = 6
+# Edge of a neighbourhood (px), and what the whole picture's strength counts beside them.
+_ENERGY_CELL, _WHOLE_WEIGHT = 6, 4.0
 
 
 class Losses(NamedTuple):
@@ -57,9 +58,14 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     if everything:
         made = model.predict(context, *joints)
     else:
-        latents, condition, moved = model.foresee(context, *joints)
-        made = Consequence(moved.new_zeros(()), moved, latents, condition,
-                           model.joint_error(moved))
+        with torch.no_grad():
+            made = model.predict(context, *joints)
+        made = made._replace(joint_error=model.joint_error(made.hazard_logits))
+    spread = _spread_loss(made, batch)
+    if config.only == 'spread':
+        nothing = torch.zeros_like(spread)
+        return Losses(**{**dict.fromkeys(Losses._fields, nothing), 'spread': spread,
+                         'total': config.spread_weight * spread})
     newest = model.look(batch.positions, context)
     truth = _true_light(model, context, batch, newest)
     decoded = _decode(model, batch, context, made, newest)
@@ -68,7 +74,7 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     parts = {
         'frame': frame_loss(decoded, targets, last, config.moving_weight),
         'shade': _shade_loss(model, context, batch, truth),
-        'spread': _spread_loss(made, batch),
+        'spread': spread,
         **sampler_losses(model, batch, context, made, truth, decoded.detach(), config,
                          generator)}
     if everything:
@@ -114,18 +120,22 @@ def edge_loss(frames: Tensor, targets: Tensor) -> Tensor:
 
 def energy_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
     """
-    Return how far the strength of edges in each neighbourhood is from the real one.
+    Return how far the strength of edges is from the real one, nearby and in the whole picture.
 
-    Where an edge lies to the pixel is not asked: that would make it soft again.
+    Where an edge lies to the pixel is not asked: that would make it soft again. Nearby alone is
+    not enough, because where strength is uncertain too the usual one is below the mean one.
     """
-    def strength(pictures: Tensor) -> Tensor:
+    def strength(pictures: Tensor) -> tuple[Tensor, Tensor]:
         across = pictures.diff(dim=-1)[..., :-1, :].square()
         down = pictures.diff(dim=-2)[..., :-1].square()
-        return (F.avg_pool2d(across + down, _ENERGY_CELL) + 1e-6).sqrt()
+        energy = F.avg_pool2d(across + down, _ENERGY_CELL)
+        return (energy + 1e-6).sqrt(), (energy.mean((1, 2, 3)) + 1e-9).sqrt()
 
     weight = 1 + moving_weight * F.avg_pool2d(_moving(targets, last), _ENERGY_CELL)[
         ..., :(targets.shape[-2] - 1) // _ENERGY_CELL, :(targets.shape[-1] - 1) // _ENERGY_CELL]
-    return (weight * (strength(frames) - strength(targets)).abs()).mean()
+    (near, whole), (true_near, true_whole) = strength(frames), strength(targets)
+    return (weight * (near - true_near).abs()).mean() + _WHOLE_WEIGHT * (
+        whole - true_whole).abs().mean()
 
 
 def hazard_loss(logits: Tensor, hazard: Tensor, weight: Tensor) -> Tensor:

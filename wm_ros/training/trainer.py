@@ -104,8 +104,8 @@ class Trainer:
         model = WorldModel(model_config)
         if start is not None:
             model.load_state_dict(start.state_dict())
-        if config.only == 'frames':
-            _keep_all_but_frames(model, start)
+        if config.only != 'all':
+            _keep_all_but(config.only, model, start)
         # Convolutions of a CPU are faster on pixels than on planes.
         model.to(self.accelerator.device, memory_format=torch.channels_last)
         average = copy.deepcopy(model).eval().requires_grad_(False)
@@ -264,18 +264,19 @@ class Trainer:
         progress.level = next_level(progress.level, total)
 
 
-def _keep_all_but_frames(model: WorldModel, start: WorldModel | None) -> None:
-    """Leave only what makes frames to be trained."""
+def _keep_all_but(part: str, model: WorldModel, start: WorldModel | None) -> None:
+    """Leave only what makes frames, or how far off joints are, to be trained."""
     if start is None:
-        raise ValueError("only = 'frames' needs a model to start from: give --init")
-    makers = [model.decoder, model.encoder.shade]
-    if model.config.residual_dim:
-        makers += [model.residual, model.flow]
+        raise ValueError(f'only = {part!r} needs a model to start from: give --init')
     model.requires_grad_(False)
-    for part in makers:
-        if part is not None:
-            part.requires_grad_(True)
-    model.log_joint_error.requires_grad_(True)
+    makers = [model.decoder, model.encoder.shade] if part == 'frames' else []
+    if makers and model.config.residual_dim:
+        makers += [model.residual, model.flow]
+    for maker in makers:
+        if maker is not None:
+            maker.requires_grad_(True)
+    for error in (model.log_joint_error, model.joint_error_by_risk):
+        error.requires_grad_(True)
 
 
 def _defaults(kind: type[Any]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ _UP_DIM = 16
 _PIXEL_DIM, _PIXEL_CELL = 32, 2
 # Channels of the features that come into a cell.
 _FINE_DIM = 16
+# How much of what a 3 x 3 mean takes away a sampled frame's moved pixels get back at first.
+_UNSHARP = 1.0
 # Channels of what a point of the arm's surface looks like.
 _LOOK_DIM = 8
 # Drawn of each pixel: its colour, three masks (new, moved with the arm, lighter or darker).
@@ -71,6 +73,14 @@ class Decoder(nn.Module):
             for layer in (self.shade, self.sharp_shade):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
+            # Reading between pixels blurs, so what was read is sharpened: one way for mean frames,
+            # which hedge, and another for sampled ones.
+            self.sharpen = nn.Conv2d(1, 2, 3, padding=1, padding_mode='replicate', bias=False)
+            nn.init.zeros_(self.sharpen.weight)
+            with torch.no_grad():
+                self.sharpen.weight[:, :, 1, 1] = 1.0
+                self.sharpen.weight[1] -= _UNSHARP / 9
+                self.sharpen.weight[1, :, 1, 1] += _UNSHARP
         self.join = nn.Conv2d(fine + place + _UP_DIM, fine, 1)
         self.to_middle = nn.Conv2d(fine, middle, 3, padding=1, stride=2)
         self.middle = ResidualConv(middle)
@@ -112,7 +122,7 @@ class Decoder(nn.Module):
             look = self.look(surface.point).permute(0, 3, 1, 2)
             known = torch.cat([look, surface.maps], 1)
             place = F.avg_pool2d(known, self.config.patch_px)
-            moved = surface.moved
+            moved = self._sharpened(surface.moved, sharp)
         assert place is not None
         fine = self.join(torch.cat([context.detail, place, spread], 1))
         fine = F.silu(fine + sharp * self.sharp_fine)
@@ -125,6 +135,17 @@ class Decoder(nn.Module):
             kept = kept + shown * drawn[:, 4:5].sigmoid() * (moved - kept)
         mask = (drawn[:, 3:4] - 1.0).sigmoid()
         return mask * drawn[:, :3].sigmoid() + (1 - mask) * kept
+
+    def _sharpened(self, moved: Tensor, sharp: Tensor) -> Tensor:
+        """
+        Return what moves with the arm, (B, 3, h, w), with what reading between pixels took away.
+
+        Source: filters for interpolation, Unser 1999, IEEE Signal Processing Magazine 16(6).
+        """
+        batch, colours, height, width = moved.shape
+        both = self.sharpen(moved.reshape(batch * colours, 1, height, width))
+        both = both.reshape(batch, colours, 2, height, width)
+        return both[:, :, 0] + sharp * (both[:, :, 1] - both[:, :, 0])
 
     def _draw(self, fine: Tensor, sharp: Tensor, known: Tensor | None, moved: Tensor | None,
               context: Context) -> Tensor:

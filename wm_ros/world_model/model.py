@@ -35,6 +35,9 @@ _POINT_WIDTH = 0.5
 _MATCH_DIM = 32
 # The mean error of joints begins at this, and is learned this much faster than weights are.
 _JOINT_UNIT_RAD, _ERROR_PACE = 0.01, 10.0
+# Of hazards' logits, between which that error is interpolated: beyond them it stays. What it is at
+# each is learned faster still, as few windows have most of them.
+_RISK_RANGE, _NUM_RISK_KNOTS, _RISK_PACE = 6.0, 5, 50.0
 
 
 class Consequence(NamedTuple):
@@ -79,6 +82,7 @@ class WorldModel(nn.Module):
         self.hazard = LatentHead(config)
         self.decoder = Decoder(config)
         self.log_joint_error = nn.Parameter(torch.zeros(config.horizon, config.num_joints))
+        self.joint_error_by_risk = nn.Parameter(torch.zeros(_NUM_RISK_KNOTS, config.num_joints))
         if config.residual_dim:
             self.residual = ResidualEncoder(config)
             self.flow = Flow(config)
@@ -107,13 +111,25 @@ class WorldModel(nn.Module):
             # How well a hazard is foreseen must not bend where the joints are thought to be.
             questions = self.reach(context, positions, joints.detach(), tables)
             scores.append(questions.scores)
-        return Consequence(happened_by(scores), joints, latents, condition,
-                           self.joint_error(joints), questions)
+        logits = happened_by(scores)
+        return Consequence(logits, joints, latents, condition, self.joint_error(logits), questions)
 
-    def joint_error(self, joints: Tensor) -> Tensor:
-        """Return how far off predicted joints are on average, float32 (B, H, J), rad."""
-        spread = self.log_joint_error[:joints.shape[1]]
-        return (_JOINT_UNIT_RAD * (_ERROR_PACE * spread).exp()).expand_as(joints)
+    def joint_error(self, hazard_logits: Tensor) -> Tensor:
+        """
+        Return how far off predicted joints are on average, float32 (B, H, J), rad.
+
+        An arm that meets something stays behind by far more than a free one, so that the error
+        depends on the risk, between knots linearly in its logarithm.
+
+        :param hazard_logits: that a hazard has happened by each step, float32 (B, H, M).
+        """
+        knots = torch.linspace(-_RISK_RANGE, _RISK_RANGE, _NUM_RISK_KNOTS,
+                               device=hazard_logits.device)
+        logit = hazard_logits.detach().mean(-1, keepdim=True).clamp(-_RISK_RANGE, _RISK_RANGE)
+        gap = 2 * _RISK_RANGE / (_NUM_RISK_KNOTS - 1)
+        near = (1 - (logit - knots).abs() / gap).clamp(min=0)
+        spread = _ERROR_PACE * self.log_joint_error[:logit.shape[1]]
+        return _JOINT_UNIT_RAD * (spread + _RISK_PACE * (near @ self.joint_error_by_risk)).exp()
 
     def foresee(self, context: Context, positions: Tensor, velocities: Tensor, actions: Tensor
                 ) -> tuple[Tensor, Tensor, Tensor]:
