@@ -93,6 +93,18 @@ def test_out_of_the_risk_the_usual_hysteresis_ends_slow():
     assert rig.state is State.RUNNING
 
 
+def test_a_command_that_need_not_be_slowed_is_not_withheld_for_its_speed():
+    """An OK at its own speed is an OK at that of SLOW, where the two are one."""
+    rig = held_rig(release_count=3)
+    calm = make_command(((0.01, 0.0), (0.02, 0.0)), (100, 200))
+    escape(rig, rig.ask(calm))
+    chunk = rig.ask(calm)
+    assert chunk.slow_factor == 1.0
+    rig.answer(chunk)
+    assert rig.state is State.SLOW
+    assert len(rig.forwards()) == 2
+
+
 @pytest.mark.parametrize('changes', [
     {'speed_factor': 0.126}, {'speed_factor': 1.0}, {'decision': Decision.OK},
     {'decision': Decision.VETO}, {'valid_until_ns': 0}, {'digest': bytes(16)}])

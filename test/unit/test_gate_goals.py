@@ -240,6 +240,28 @@ def test_time_that_the_verdict_took_is_not_run_again(rig):
     assert forward.trajectory.positions[:, 0] == pytest.approx(0.25 * times, abs=1e-9)
 
 
+def test_a_slower_look_lets_go_no_more_of_the_path_than_it_saw(rig):
+    """
+    The piece went on beyond what was judged.
+
+    The path that was behind by then was taken off the horizon as if it had been judged at the
+    goal's own speed; at half of that it had taken twice as long of what the model saw.
+    """
+    rig.goal(long_command())
+    rig.is_answering = False
+    rig.effects.clear()
+    rig.run(260)
+    (asked,) = [e.chunk for e in rig.effects
+                if isinstance(e, PublishChunk) and e.chunk.source == GOAL_SOURCE]
+    begin_s = rig.gate.goal.window_s
+    rig.run(100)
+    rig.answer(asked, Decision.SLOW, speed_factor=0.5)
+    (forward,) = rig.pieces()
+    # By hand: in 0.8 s at half the speed the model saw 0.4 s of the path.
+    reach_s = forward.piece.begin_s + 0.5 * forward.trajectory.times[-1]
+    assert reach_s == pytest.approx(begin_s + 0.4, abs=1e-6)
+
+
 def test_a_verdict_that_looked_no_further_than_now_lets_nothing_go(rig):
     rig.goal(long_command())
     rig.is_answering = False

@@ -105,6 +105,38 @@ def test_an_escape_is_stretched_since_its_speed_is_new_each_time():
     assert told(rig) == [1.0]
 
 
+def test_an_escape_after_another_speed_was_told_has_the_speed_it_was_judged_at():
+    """The controller ran it at half of that: it had been told 0.5 for a command before."""
+    rig = scaled_rig()
+    rig.answer(rig.ask(), Decision.VETO)
+    chunk = rig.ask()
+    rig.answer(chunk, Decision.SLOW, reasons=AWAY, speed_factor=chunk.escape_factor)
+    slow(rig, reasons=Reason.RISK)
+    rig.run(60)
+    rig.effects.clear()
+    calm = make_command(((0.01, 0.0),), (100,))
+    for _ in range(2):
+        chunk = rig.ask(calm)
+        assert chunk.escape_factor == 1.0
+        rig.answer(chunk, Decision.SLOW, reasons=AWAY, speed_factor=1.0)
+        assert told(rig) == [1.0]
+        rig.run(60)
+    (forward,) = rig.forwards()
+    assert forward.trajectory.times == pytest.approx([0.1])
+
+
+def test_an_ok_within_slow_waits_for_a_listener_too():
+    rig = scaled_rig(release_count=3)
+    slow(rig)
+    rig.run(60)
+    slow(rig)
+    rig.gate.note_scaling_listener(False)
+    rig.effects.clear()
+    rig.answer(rig.ask(), speed_factor=0.5)
+    assert not rig.forwards()
+    assert f'nobody listens on {TOPIC}' in rig.message
+
+
 def test_an_ok_within_slow_is_scaled_and_not_stretched():
     rig = scaled_rig(release_count=3)
     slow(rig)

@@ -191,3 +191,10 @@ STAY = (0.4, 0.6, 0.7, 0.8)
 def test_when_a_motion_leads_away(moving, staying, uncertainty, expected):
     found = leads_away(predict(moving, uncertainty), predict(staying), 0.35)
     assert found is expected
+
+
+def test_when_the_time_is_over_nothing_is_looked_at_again():
+    """A time below zero counted from the end of the list: the slowest factors were left out."""
+    judge = FakeJudge(foresee=by_speed)
+    look(make_chunk(), judge, left_ms=-11.0, usual_ms=10.0, slow_factors=(0.75, 0.5, 0.25))
+    assert not judge.chunks

@@ -106,14 +106,16 @@ class GoalJudging(Judging):
         begin_s = goal.progress_s(now)
         passed_s = begin_s - goal.window_s
         rest = advance(case.chunk.trajectory, passed_s)
-        horizon_s = verdict.horizon_s - passed_s
+        # At the speed that was judged it takes longer to where the path goes on by now.
+        horizon_s = verdict.horizon_s - passed_s / factor
         start = self.inputs.fresh_joints(now)
         if not self.config.is_enforcing or rest is None or start is None:
             return
         if horizon_s < _SHORTEST_S:
             self.stance.emit(Refused(
                 reasons=Reason.DEADLINE, message=f'the verdict looked {verdict.horizon_s:.2f} s '
-                f'ahead, {passed_s:.2f} s of which have passed'))
+                f'ahead at {factor:.3g} of the speed, {passed_s / factor:.2f} s of which are '
+                'behind'))
             return
         piece, length_s = self._as_released(rest, factor, horizon_s, start)
         if goal.is_gain(begin_s + length_s, factor):

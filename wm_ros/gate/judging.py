@@ -200,7 +200,7 @@ class Judging(Slowing):
         if state is State.HOLD and is_early:
             self._withhold(f'{streaks.permits} of {self.config.release_count} OK verdicts')
             return
-        if self._is_still_slow(verdict) and verdict.speed_factor == 1.0:
+        if self._is_still_slow(verdict) and verdict.speed_factor != case.chunk.slow_factor:
             self._withhold('allowed at its own speed, but not judged at that of SLOW: '
                            f'{streaks.oks} of {self.config.release_count} OK verdicts')
             return

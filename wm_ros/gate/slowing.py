@@ -51,15 +51,18 @@ class Slowing:
     def _is_speed_told(self, case: Case, verdict: Verdict, now: Now) -> bool:
         """Tell a controller that scales commands itself, and withhold until it has heard it."""
         config, stance = self.config, self.stance
-        # How far a goal has come is the gate's to know, so it is the gate that slows it.
-        is_goal = case.chunk.source == GOAL_SOURCE
-        is_slow = verdict.decision is Decision.SLOW and not is_escape(verdict)
+        # How far a goal has come is the gate's to know, and the speed of an escape is new each
+        # time, so it is the gate that slows these.
+        is_stretched = case.chunk.source == GOAL_SOURCE or is_escape(verdict)
+        is_slow = verdict.decision is Decision.SLOW or verdict.speed_factor < 1.0
         if not config.speed_scaling_topic or not config.is_enforcing or not is_slow:
+            return True
+        if is_escape(verdict) and stance.told_factor == 1.0:
             return True
         if not stance.is_scaling_heard:
             self._withhold(f'nobody listens on {config.speed_scaling_topic} for the speed')
             return False
-        factor = 1.0 if is_goal else verdict.speed_factor
+        factor = 1.0 if is_stretched else verdict.speed_factor
         stance.tell_speed(factor, now)
         if stance.was_just_told(now):
             self._withhold(f'the controller was just told {factor:.3g} of the speed')

@@ -75,7 +75,9 @@ class SecondLook:
         if first.verdict.decision is Decision.OK:
             return self._confirm(chunk, first, moment)
         look_ms = self._plans.estimate_ms(moment.plan)
-        num_looks = int(moment.left_ms / look_ms) if look_ms > 0.0 else len(self._slow_factors) + 2
+        # Time that is over already must not count from the end of the list.
+        left_ms = max(0.0, moment.left_ms)
+        num_looks = int(left_ms / look_ms) if look_ms > 0.0 else len(self._slow_factors) + 2
         factors = self._slow_factors[:num_looks]
         has_escape = chunk.escape_factor > 0.0 and num_looks >= len(factors) + 2
         chunks = [_slowed(chunk, factor) for factor in factors]
