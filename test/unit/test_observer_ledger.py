@@ -3,6 +3,7 @@
 """The observer's ledger: every way in which a release can lack its permission is found."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory, Ver
 from wm_ros.gate.digest import digest_trajectory
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
+from wm_ros.ros.observer_holds import looks_like_hold
 from wm_ros.ros.observer_ledger import Ledger
 
 NAMES = ('a', 'b', 'c')
@@ -318,3 +320,13 @@ def test_what_is_young_is_not_forgotten():
     ledger.forget(SECOND - MS)
     release(ledger, command)
     assert (ledger.unverified, ledger.num_releases) == ([], 1)
+
+
+@pytest.mark.parametrize(('velocities', 'expected'), [
+    ([[]], True), ([[], []], False), ([[0.2, -0.1], [0.0, 0.0]], True),
+    ([[0.3, -0.1], [0.1, 0.0], [0.0, 0.0]], True), ([[0.2, 0.0], [0.3, 0.0]], False),
+    ([[0.2, 0.0], [0.1, 0.0]], False), ([[0.1, 0.0], [0.2, 0.0], [0.0, 0.0]], False)])
+def test_a_hold_of_several_points_is_no_release(velocities, expected):
+    """Rows of the catalogue told a hold by its one point; an arm that brakes has several."""
+    message = SimpleNamespace(points=[SimpleNamespace(velocities=row) for row in velocities])
+    assert looks_like_hold(message) is expected

@@ -15,6 +15,7 @@ from wm_ros.faults.judging import Findings, reason_names
 from wm_ros.msg import GateState
 from wm_ros.ros.faults_rig import TICK_S, Rig
 from wm_ros.ros.gate_messages import ns_to_time
+from wm_ros.ros.observer_holds import looks_like_hold
 
 _S = 1_000_000_000
 # Of the gate's joint_state_timeout: it holds while the joints still serve for a hold.
@@ -139,7 +140,7 @@ def policy_dies(rig: Rig, found: Findings) -> None:
     released_ns = rig.observer.last_output_ns()
     time.sleep(2.0)
     later = [message for at_ns, message in list(rig.observer.outputs) if at_ns > released_ns]
-    found.check(len(later) <= 1 and all(len(message.points) == 1 for message in later),
+    found.check(len(later) <= 1 and all(map(looks_like_hold, later)),
                 f"{len(later)} messages on the controller's topic afterwards")
     found.check(rig.robot.is_at_rest, 'the arm is at rest')
 

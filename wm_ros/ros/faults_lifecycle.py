@@ -9,6 +9,7 @@ import numpy as np
 from wm_ros.faults.judging import Findings
 from wm_ros.ros.faults_calls import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
 from wm_ros.ros.faults_rig import Rig
+from wm_ros.ros.observer_holds import looks_like_hold
 
 _ROUNDS = 100
 _VALID = {'unconfigured': (CONFIGURE, 5), 'inactive': (CLEANUP, ACTIVATE, 6),
@@ -39,7 +40,7 @@ def lifecycle(rig: Rig, found: Findings) -> None:
     since_ns = time.time_ns()
     found.check(calls.change_state(name, _SHUTDOWN_ACTIVE), 'shut down while active')
     found.check(rig.wait(lambda: rig.observer.last_output_ns() > since_ns, 2.0)
-                and len(rig.observer.outputs[-1][1].points) == 1, 'the last message is a hold')
+                and looks_like_hold(rig.observer.outputs[-1][1]), 'the last message is a hold')
     _refuse_all(rig, found, 'finalized')
     rig.kill('wm_gate')
     rig.start('wm_gate')
@@ -65,9 +66,10 @@ def deactivate_moving(rig: Rig, found: Findings) -> None:
     found.check(rig.calls.change_state(rig.gate_name, DEACTIVATE), 'deactivated')
     time.sleep(0.5)
     later = [message for at_ns, message in list(rig.observer.outputs) if at_ns >= since_ns]
-    if not found.check(bool(later) and len(later[-1].points) == 1, 'the last message is a hold'):
+    if not found.check(bool(later) and looks_like_hold(later[-1]),
+                       'the last message is a hold'):
         return
-    error = np.abs(np.array(later[-1].points[0].positions) - rig.robot.state()[0]).max()
+    error = np.abs(np.array(later[-1].points[-1].positions) - rig.robot.state()[0]).max()
     found.check(error < 0.02, f'the hold is {error:.3f} rad from where the arm is')
     found.check(rig.robot.is_at_rest, 'the arm is at rest')
 

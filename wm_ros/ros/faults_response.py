@@ -12,6 +12,7 @@ from wm_ros.datatypes import Reason
 from wm_ros.faults.judging import Findings
 from wm_ros.msg import GateState, Verdict
 from wm_ros.ros.faults_rig import Rig
+from wm_ros.ros.observer_holds import looks_like_hold
 
 _DEPTH_RAD = 0.4
 _STEP_RAD, _STAY_RAD, _SECONDS = 0.3, 0.001, 0.8
@@ -94,7 +95,8 @@ def _release_after(rig: Rig, sent_ns: int, timeout_s: float = 0.5) -> JointTraje
     rig.wait(lambda: any(at_ns >= sent_ns for at_ns, _ in list(rig.observer.outputs)), timeout_s)
     at_ns = rig.observer.last_output_ns()
     message = rig.observer.outputs[-1][1]
-    return message if at_ns >= sent_ns and len(message.points) > 1 else None
+    is_hold = at_ns < sent_ns or looks_like_hold(message)
+    return None if is_hold else message
 
 
 def _speed(message: JointTrajectory) -> float:

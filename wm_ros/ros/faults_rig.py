@@ -24,6 +24,7 @@ from wm_ros.ros.faults_predictor import TOPIC as STAND_IN_TOPIC
 from wm_ros.ros.faults_protocol import ProtocolPredictor
 from wm_ros.ros.faults_robot import FaultRobot
 from wm_ros.ros.faults_trajectories import trajectory
+from wm_ros.ros.observer_holds import looks_like_hold
 
 _T = TypeVar('_T')
 
@@ -171,7 +172,7 @@ class Rig(GraphProcesses):
     def was_released(self, sent_ns: int, timeout_s: float = 1.0) -> bool:
         """Wait for a release (a trajectory, not a hold) after a time; returns whether it came."""
         return self.wait(lambda: any(
-            at >= sent_ns and len(message.points) > 1
+            at >= sent_ns and not looks_like_hold(message)
             for at, message in list(self.observer.outputs)), timeout_s)
 
     def send_harmless(self, seconds: float = 0.4) -> int:

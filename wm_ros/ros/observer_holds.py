@@ -6,7 +6,7 @@ Is a command on the controller's topic a hold? Worked out from what was measured
 A hold is one point where the arm is, or a path that only loses the speed that was measured.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,22 @@ def is_hold(command: Trajectory, measured: Measured, tolerance_rad: float) -> bo
     if measured.velocities is None or command.velocities is None:
         return False
     return _only_brakes(command, here, measured.velocities[columns], tolerance_rad)
+
+
+def looks_like_hold(message: Any) -> bool:
+    """
+    Say whether a command alone looks like a hold: one point, or speeds that only fall, to rest.
+
+    For who sends commands without velocities: what is released of those has none either.
+
+    :param message: trajectory_msgs/JointTrajectory.
+    """
+    if len(message.points) <= 1:
+        return True
+    if not all(len(point.velocities) for point in message.points):
+        return False
+    speeds = np.abs([point.velocities for point in message.points])
+    return bool((speeds[-1] <= _REST).all() and (np.diff(speeds, axis=0) <= _REST).all())
 
 
 def _only_brakes(
