@@ -30,7 +30,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import MarkerArray
 
 from wm_ros.datatypes import Reason
-from wm_ros.gate.values import NS_PER_S
+from wm_ros.gate.values import NS_PER_S, Now
 from wm_ros.msg import GateState, Prediction, Verdict
 from wm_ros.ros import qos
 from wm_ros.ros.gate_node import GateNode
@@ -69,6 +69,30 @@ def test_releases_with_a_matching_ok(harness):
     state = bench.states.expect(lambda m: m.forwarded == 1)
     assert state.enforcing
     assert state.decision_ms > 0
+
+
+def test_a_gate_that_stood_still_between_decision_and_publisher_holds(harness, monkeypatch):
+    bench = Bench(harness).arm()
+    gate, read_clock = bench.node._gate, bench.node._now
+    delays_s = []
+
+    def decide(verdict, now, take_verdict=gate.take_verdict):
+        # Verdicts of the bench are valid for 5 s.
+        delays_s.append(6)
+        return take_verdict(verdict, now)
+
+    def read_later():
+        now, late_s = read_clock(), delays_s.pop() if delays_s else 0
+        return Now(now.steady_ns, now.ros_ns + late_s * NS_PER_S)
+
+    monkeypatch.setattr(gate, 'take_verdict', decide)
+    monkeypatch.setattr(bench.node, '_now', read_later)
+    bench.send()
+    state = bench.expect_state(GateState.HOLD)
+    assert state.reasons & Reason.DEADLINE
+    assert 'before the command could be published' in state.message
+    assert list(bench.output.expect().points[0].positions) == bench.positions
+    assert len(bench.output) == 0
 
 
 def test_verdict_with_another_digest_releases_nothing(harness):

@@ -51,6 +51,26 @@ def test_command_in_waiting_is_refused_in_words():
     assert 'no joint_states yet' in effects[0].message
 
 
+def test_a_release_that_is_carried_out_after_its_verdict_expired_is_a_hold():
+    rig = Rig().arm()
+    chunk = rig.ask()
+    rig.advance(60)
+    effects = rig.answer(chunk)
+    (forward,) = [effect for effect in effects if isinstance(effect, Forward)]
+    left_ms = (forward.valid_until_ns - rig.now.ros_ns) / MS
+    rig.advance(left_ms)
+    assert rig.gate.recall(effects, rig.now) is effects
+    counted = rig.gate.status(rig.now).counters.forwarded
+    rig.feed()
+    rig.advance(1)
+    carried_out = rig.gate.recall(effects, rig.now)
+    assert not [effect for effect in carried_out if isinstance(effect, Forward)]
+    assert [type(effect) for effect in carried_out if isinstance(effect, Hold)] == [Hold]
+    assert (rig.state, rig.reasons & Reason.DEADLINE) == (State.HOLD, Reason.DEADLINE)
+    assert 'expired 1.0 ms before the command could be published' in rig.message
+    assert rig.gate.status(rig.now).counters.forwarded == counted - 1
+
+
 def test_ok_releases_exactly_the_command():
     rig = Rig().arm()
     chunk = rig.ask()

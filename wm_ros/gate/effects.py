@@ -34,11 +34,13 @@ class Forward:
     :param interface: the interface the command came in by.
     :param chunk_id: the chunk whose verdict releases it; 0 in shadow and bypass.
     :param piece: None: to the controller's topic; else to its action.
+    :param valid_until_ns: ROS time at which the verdict that releases it expires; 0 without one.
     """
 
     trajectory: Trajectory
     interface: CommandInterface
     chunk_id: int
+    valid_until_ns: int = 0
     piece: GoalPiece | None = None
 
 

@@ -214,13 +214,23 @@ class Judging(Slowing):
         released, _ = self._as_released(
             chunk.trajectory, factor, verdict.horizon_s, chunk.start)
         if self.config.is_enforcing:
-            self._forward(released, chunk.interface, chunk.chunk_id, now)
+            self._forward(released, chunk.interface, chunk.chunk_id, now,
+                          valid_until_ns=verdict.valid_until_ns)
+
+    def withdraw(self, forward: Forward, now: Now) -> None:
+        """Take a release back that was not carried out while its verdict was valid, and hold."""
+        self.counters.forwarded -= 1
+        self.refuse(Ruling(
+            Decision.VETO, Reason.DEADLINE,
+            f'the verdict expired {(now.ros_ns - forward.valid_until_ns) / 1e6:.1f} ms before the '
+            'command could be published'), now)
 
     def _forward(
             self, trajectory: Trajectory, interface: CommandInterface, chunk_id: int,
-            now: Now, *, goal: Goal | None = None) -> None:
+            now: Now, *, goal: Goal | None = None, valid_until_ns: int = 0) -> None:
         self.stance.emit(Forward(
             trajectory=trajectory, interface=interface, chunk_id=chunk_id,
+            valid_until_ns=valid_until_ns,
             piece=None if goal is None else GoalPiece(
                 goal_id=goal.goal_id, begin_s=goal.let_go_s,
                 is_last=goal.is_all_out)))

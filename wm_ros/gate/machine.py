@@ -8,12 +8,13 @@ carried out. The rule behind all of them: nothing is forwarded in enforce withou
 is about exactly this command, in time, and made of fresh inputs; every doubt ends in a hold.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wm_ros.datatypes import Decision, JointSample, Reason, Verdict
 from wm_ros.gate.checks import CommandRefused
 from wm_ros.gate.config import GateConfig
-from wm_ros.gate.effects import CheckAnswered, Effect, Refused
+from wm_ros.gate.effects import CheckAnswered, Effect, Forward, Refused
 from wm_ros.gate.estop import Cause
 from wm_ros.gate.goal_events import GoalEvents
 from wm_ros.gate.requests import Request
@@ -252,6 +253,22 @@ class Gate(GoalEvents):
         else:
             self._stop(Cause.FAULT, words, now)
         return stance.drain()
+
+    def recall(self, effects: Sequence[Effect], now: Now) -> Sequence[Effect]:
+        """
+        Return what is to be carried out, with a hold for releases whose verdict expired meanwhile.
+
+        Between its decision and the publisher a busy or suspended process may stand still.
+
+        :param effects: as this gate returned them.
+        :param now: when they are carried out.
+        """
+        late = [effect for effect in effects
+                if isinstance(effect, Forward) and 0 < effect.valid_until_ns < now.ros_ns]
+        if not late:
+            return effects
+        self.withdraw(late[0], now)
+        return [*(effect for effect in effects if effect not in late), *self.stance.drain()]
 
     def note_scaling_listener(self, is_there: bool) -> None:
         """Note whether anybody hears the factors on ``speed_scaling_topic``."""

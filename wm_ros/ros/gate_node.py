@@ -206,6 +206,7 @@ class GateNode(GuardedLifecycleNode):
         gate = self._gate
         if gate is None or self._outputs is None:
             return
+        effects = gate.recall(effects, self._now())
         if self._checks is not None:
             self._checks.settle(effects)
         try:
