@@ -7,13 +7,16 @@ import sys
 
 import pytest
 from arm_urdf import planar_urdf
-from gate_bench import Bench
+from gate_bench import JOINTS, OUT, Bench
 from geometry_msgs.msg import TwistStamped
 from harness import Harness
+from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
 
 from wm_ros.datatypes import Reason
 from wm_ros.msg import GateState, PolicyChunk, Verdict
 from wm_ros.ros import qos
+from wm_ros.ros.gate_node import GateNode
 from wm_ros.ros.gate_requests import load_speed_scaling
 
 pytestmark = pytest.mark.control_msgs
@@ -188,3 +191,15 @@ def test_without_the_message_the_setting_is_refused_by_name(harness, monkeypatch
     monkeypatch.setitem(sys.modules, 'control_msgs.msg', None)
     with pytest.raises(ValueError, match='speed_scaling_topic needs SpeedScalingFactor'):
         load_speed_scaling()
+
+
+def test_a_configure_that_fails_for_it_leaves_no_publisher_behind(harness, monkeypatch):
+    """The next gate counted the one that was left as another writer of the controller's topic."""
+    monkeypatch.setitem(sys.modules, 'control_msgs.msg', None)
+    node = harness.add(GateNode(context=harness.context, parameter_overrides=[
+        Parameter(name, value=value) for name, value in (
+            ('joint_names', JOINTS), ('command_out_topic', OUT),
+            ('speed_scaling_topic', '/scaling'))]))
+    assert not harness.change_state('wm_gate', Transition.TRANSITION_CONFIGURE)
+    assert 'speed_scaling_topic needs' in node.last_error
+    assert OUT not in dict(node.get_publisher_names_and_types_by_node('wm_gate', '/'))

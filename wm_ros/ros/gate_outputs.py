@@ -45,21 +45,22 @@ class GateOutputs:
 
     :param node: the gate's node.
     :param config: the gate's settings.
+    :raises ValueError: if ``speed_scaling_topic`` is set and control_msgs is not installed.
     """
 
     def __init__(self, node: LifecycleNode, config: GateConfig) -> None:
         self._node = node
         self._config = config
         self.num_heartbeat_deadlines = 0
+        # Before any publisher is made: what raises here must leave none behind.
+        self._scaling_type: Any = load_speed_scaling() if config.speed_scaling_topic else None
+        self._scaling: Any = None
         out_type = Float64MultiArray if config.is_array_out else JointTrajectory
         self._command = node.create_lifecycle_publisher(
             out_type, config.command_out_topic, qos.COMMAND_OUT)
         self._chunk = node.create_lifecycle_publisher(
             ActionChunk, '~/action_chunk', qos.ACTION_CHUNK)
-        self._scaling_type: Any = None
-        self._scaling: Any = None
-        if config.speed_scaling_topic:
-            self._scaling_type = load_speed_scaling()
+        if self._scaling_type is not None:
             self._scaling = node.create_lifecycle_publisher(
                 self._scaling_type, config.speed_scaling_topic, qos.SPEED_SCALING)
         self._state = node.create_publisher(GateState, '~/state', qos.GATE_STATE)
