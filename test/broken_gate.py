@@ -61,6 +61,7 @@ def old_joints():
 def expired():
     """Look at no time of a verdict."""
     release._check_times = lambda *arguments: None
+    Gate.recall = lambda self, effects, now: effects
 
 
 def no_watchdog():

@@ -9,6 +9,7 @@ so one that allows it is enough, and everything that is asked of that one is ask
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -55,8 +56,15 @@ class CampaignLedger(Ledger):
     _chunk_sources: dict[int, int] = field(default_factory=dict)
 
     def successor(self) -> 'CampaignLedger':
-        """Return a new ledger that knows where the arm was; its walk has a new timeline."""
-        return CampaignLedger(_joints=self._joints)
+        """
+        Return a new ledger that knows where the arm is; its walk has a new timeline.
+
+        Where it was before it was put into its place for this walk is nowhere to hold at.
+        """
+        newest_ns = self._joints[-1].received_ns if self._joints else 0
+        return CampaignLedger(_joints=deque(
+            (measured for measured in self._joints
+             if newest_ns - measured.received_ns < _HOLD_WINDOW_NS), self._joints.maxlen))
 
     def forbid(self, received_ns: int, words: str) -> None:
         """Say that the command that was received then must never go out, and why."""
