@@ -3,7 +3,8 @@
 """
 Load every launch file with the real `launch`, and look at the nodes that it would start.
 
-`launch` is not among the wheels, so this is skipped, visibly, on hosts without apt's ROS.
+`launch` is not among the wheels: skipped, visibly, on hosts without it. test_launch_run.py starts
+the files.
 """
 
 from pathlib import Path
