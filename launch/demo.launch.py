@@ -34,15 +34,19 @@ def include(name: str, *arguments: str) -> GroupAction:
 def generate_launch_description() -> LaunchDescription:
     """Describe the four processes of the demo."""
     return LaunchDescription([
+        DeclareLaunchArgument('namespace', default_value='', description='of all nodes'),
         DeclareLaunchArgument('seed', default_value='0', description='of scene and policy'),
-        DeclareLaunchArgument('mode', default_value='enforce', description='shadow or enforce'),
-        DeclareLaunchArgument('log_level', default_value='info'),
+        DeclareLaunchArgument('mode', default_value='enforce', choices=['shadow', 'enforce'],
+                              description='of the gate'),
+        DeclareLaunchArgument(
+            'log_level', default_value='info', description='debug, info, warn, error or fatal'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(
             DDS_PROFILE, default_value=PathJoinSubstitution([SHARE, 'config', 'fastdds.xml']))),
-        include('so101_sim.launch.py', 'seed', 'log_level'),
-        include('guard.launch.py', 'mode', 'log_level'),
+        include('so101_sim.launch.py', 'namespace', 'seed', 'log_level'),
+        include('guard.launch.py', 'namespace', 'mode', 'log_level'),
         Node(
             package='wm_ros', executable='play_policy', name='play_policy', output='screen',
+            namespace=LaunchConfiguration('namespace'),
             parameters=[{'seed': ParameterValue(LaunchConfiguration('seed'), value_type=int)}],
             ros_arguments=['--log-level', LaunchConfiguration('log_level')]),
     ])

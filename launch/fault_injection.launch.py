@@ -13,6 +13,7 @@ from launch.actions import (
     GroupAction,
     IncludeLaunchDescription,
     SetEnvironmentVariable,
+    Shutdown,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
@@ -48,22 +49,29 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument('fault', description="a name of 'wm-ros faults list'"),
         DeclareLaunchArgument('after', default_value='3.0', description='s, before it begins'),
         DeclareLaunchArgument('duration', default_value='5.0', description='s, of the fault'),
-        DeclareLaunchArgument('camera_topic', default_value='/camera/image_raw'),
-        DeclareLaunchArgument('camera_info_topic', default_value='/camera/camera_info'),
-        DeclareLaunchArgument('joint_states_topic', default_value='/joint_states'),
+        DeclareLaunchArgument('camera_topic', default_value='/camera/image_raw',
+                              description="your camera's sensor_msgs/Image"),
+        DeclareLaunchArgument('camera_info_topic', default_value='/camera/camera_info',
+                              description='its sensor_msgs/CameraInfo'),
+        DeclareLaunchArgument('joint_states_topic', default_value='/joint_states',
+                              description='the measured joints'),
         DeclareLaunchArgument('command_topic', default_value='/wm_gate/joint_trajectory',
                               description='where the policy sends its commands'),
-        DeclareLaunchArgument('checkpoint_path', default_value=''),
+        DeclareLaunchArgument(
+            'checkpoint_path', default_value='', description='directory of the model'),
         DeclareLaunchArgument(
             'params_file', default_value=PathJoinSubstitution([SHARE, 'config', 'wm_gate.yaml']),
             description='as for guard.launch.py'),
-        DeclareLaunchArgument('log_level', default_value='info'),
+        DeclareLaunchArgument(
+            'log_level', default_value='info', description='debug, info, warn, error or fatal'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(
             DDS_PROFILE, default_value=PathJoinSubstitution([SHARE, 'config', 'fastdds.xml']))),
         guard,
         Node(
             package='wm_ros', executable='fault_injector', name='fault_injector',
             namespace=NAMESPACE, output='screen',
+            # A guard that hears nothing is of no use; the refusal of a name must be seen.
+            on_exit=Shutdown(reason='fault_injector has ended'),
             parameters=[{
                 'fault': argument('fault'), 'after': argument('after', float),
                 'duration': argument('duration', float),

@@ -3,7 +3,8 @@
 """
 Start the gate and the predictor for a robot of your own, and bring both to active.
 
-With evidence_directory a third node keeps the last seconds before each veto.
+With evidence_directory a third node keeps the last seconds before each veto, with visualizer:=true
+another one draws for rviz.
 
 An argument that is left empty stays as the parameter files say; what is given wins over them.
 The predictor is started again when it dies, and the gate holds until it is back.
@@ -19,6 +20,7 @@ from launch.actions import (
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
+from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
 from launch.launch_description_entity import LaunchDescriptionEntity
@@ -41,23 +43,24 @@ DDS_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 # the request to configure goes to them and is lost.
 RESPAWN_DELAY_S = 6.0
 
-# Launch argument: its nodes, parameter, type of the parameter.
-OVERRIDES = {
-    'mode': (('wm_gate',), 'mode', str),
-    'command_out_topic': (('wm_gate',), 'command_out_topic', str),
-    'command_out_type': (('wm_gate',), 'command_out_type', str),
-    'checkpoint_path': (('wm_predictor',), 'checkpoint_path', str),
-    'camera_topic': (('wm_predictor', 'wm_evidence'), 'camera_topics', list[str]),
-    'camera_info_topic': (('wm_predictor',), 'camera_info_topics', list[str]),
-    'evidence_directory': (('wm_evidence',), 'directory', str),
-}
+# Launch argument, its nodes, their parameter, its type.
+OVERRIDES = (
+    ('mode', ('wm_gate',), 'mode', str),
+    ('command_out_topic', ('wm_gate',), 'command_out_topic', str),
+    ('command_out_type', ('wm_gate',), 'command_out_type', str),
+    ('checkpoint_path', ('wm_predictor',), 'checkpoint_path', str),
+    ('camera_topic', ('wm_predictor', 'wm_evidence'), 'camera_topics', list[str]),
+    ('camera_topic', ('wm_visualizer',), 'camera_topic', str),
+    ('camera_info_topic', ('wm_predictor',), 'camera_info_topics', list[str]),
+    ('evidence_directory', ('wm_evidence',), 'directory', str),
+)
 
 
 def given_parameters(context: LaunchContext, node: str) -> dict[str, ParameterValue]:
     """Collect the parameters of one node that arguments set."""
     given = {'use_sim_time': ParameterValue(
         LaunchConfiguration('use_sim_time'), value_type=bool)}
-    for argument, (owners, parameter, value_type) in OVERRIDES.items():
+    for argument, owners, parameter, value_type in OVERRIDES:
         text = LaunchConfiguration(argument).perform(context)
         if node in owners and text:
             # A list travels as YAML: launch would join a list of texts to one text.
@@ -122,10 +125,12 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     predictor = make_node(
         LifecycleNode, context, 'wm_predictor', respawn=True, respawn_delay=RESPAWN_DELAY_S,
         respawn_max_retries=10)
+    visualizer = make_node(Node, context, 'wm_visualizer',
+                           condition=IfCondition(LaunchConfiguration('visualizer')))
     evidence = []
     if LaunchConfiguration('evidence_directory').perform(context):
         evidence = [make_node(Node, context, 'wm_evidence')]
-    return [*bring_up(predictor), *bring_up(gate), *evidence]
+    return [*bring_up(predictor), *bring_up(gate), visualizer, *evidence]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -136,25 +141,34 @@ def generate_launch_description() -> LaunchDescription:
             'params_file', default_value=PathJoinSubstitution([CONFIG, 'wm_gate.yaml']),
             description='your parameters of the nodes, read after those in config/'),
         DeclareLaunchArgument(
-            'mode', default_value='', description='shadow or enforce'),
+            'mode', default_value='', choices=['', 'shadow', 'enforce'],
+            description='shadow forwards everything and says what it would have held'),
         DeclareLaunchArgument(
             'command_out_topic', default_value='', description="the controller's command topic"),
         DeclareLaunchArgument(
-            'command_out_type', default_value='',
-            description='trajectory_msgs/msg/JointTrajectory or std_msgs/msg/Float64MultiArray'),
+            'command_out_type', default_value='', description='of command_out_topic', choices=[
+                '', 'trajectory_msgs/msg/JointTrajectory', 'std_msgs/msg/Float64MultiArray']),
         DeclareLaunchArgument(
             'checkpoint_path', default_value='', description='directory of the model'),
-        DeclareLaunchArgument('camera_topic', default_value='', description='sensor_msgs/Image'),
+        DeclareLaunchArgument(
+            'camera_topic', default_value='',
+            description='sensor_msgs/Image; several cameras go into params_file'),
         DeclareLaunchArgument(
             'camera_info_topic', default_value='', description='sensor_msgs/CameraInfo'),
+        DeclareLaunchArgument(
+            'visualizer', default_value='false',
+            description='true: start wm_visualizer, which draws for rviz'),
         DeclareLaunchArgument(
             'evidence_directory', default_value='',
             description='where wm_evidence keeps a file for each veto; empty: it is not started'),
         DeclareLaunchArgument(
             'enclave_prefix', default_value='',
             description='of SROS2, as /wm_ros for /wm_ros/wm_gate and so on; empty: none'),
-        DeclareLaunchArgument('use_sim_time', default_value='false'),
-        DeclareLaunchArgument('log_level', default_value='info'),
+        DeclareLaunchArgument(
+            'use_sim_time', default_value='false',
+            description='true: time is /clock; enforce then needs allow_sim_time'),
+        DeclareLaunchArgument(
+            'log_level', default_value='info', description='debug, info, warn, error or fatal'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(
             DDS_PROFILE, default_value=PathJoinSubstitution([CONFIG, 'fastdds.xml']))),
         OpaqueFunction(function=nodes),

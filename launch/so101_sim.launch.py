@@ -21,7 +21,8 @@ def generate_launch_description() -> LaunchDescription:
             'params_file', default_value=PathJoinSubstitution([CONFIG, 'so101_sim.yaml']),
             description='parameters of so101_sim'),
         DeclareLaunchArgument('seed', default_value='0', description='of scene and start pose'),
-        DeclareLaunchArgument('log_level', default_value='info'),
+        DeclareLaunchArgument(
+            'log_level', default_value='info', description='debug, info, warn, error or fatal'),
         SetEnvironmentVariable(DDS_PROFILE, EnvironmentVariable(
             DDS_PROFILE, default_value=PathJoinSubstitution([CONFIG, 'fastdds.xml']))),
         Node(

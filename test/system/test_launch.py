@@ -3,7 +3,8 @@
 """
 Load every launch file with the real `launch`, and look at the nodes that it would start.
 
-`launch` is not among the wheels, so this is skipped, visibly, on hosts without apt's ROS.
+`launch` is not among the wheels: skipped, visibly, on hosts without it. test_launch_run.py starts
+the files.
 """
 
 from pathlib import Path
@@ -31,7 +32,7 @@ LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / 'launch'
 GUARD_ARGUMENTS = {
     'namespace', 'params_file', 'mode', 'command_out_topic', 'command_out_type',
     'checkpoint_path', 'camera_topic', 'camera_info_topic', 'use_sim_time', 'log_level',
-    'evidence_directory', 'enclave_prefix'}
+    'evidence_directory', 'enclave_prefix', 'visualizer'}
 FAULT_ARGUMENTS = {
     'fault', 'after', 'duration', 'camera_topic', 'camera_info_topic', 'joint_states_topic',
     'command_topic', 'checkpoint_path', 'params_file', 'log_level'}
@@ -53,6 +54,8 @@ def visit(entities, context: LaunchContext) -> list:
     found = []
     for entity in entities or ():
         if isinstance(entity, Node):
+            if entity.condition is not None and not entity.condition.evaluate(context):
+                continue
             # Parameters and remappings as they are at this point, in this scope.
             entity._perform_substitutions(context)
             found.append(entity)
@@ -80,12 +83,15 @@ def parameters_of(node: Node) -> tuple[list[str], str]:
 @pytest.mark.parametrize(('name', 'arguments'), [
     ('so101_sim.launch.py', {'namespace', 'params_file', 'seed', 'log_level'}),
     ('guard.launch.py', GUARD_ARGUMENTS),
-    ('demo.launch.py', {'seed', 'mode', 'log_level'}),
+    ('demo.launch.py', {'namespace', 'seed', 'mode', 'log_level'}),
     ('fault_injection.launch.py', FAULT_ARGUMENTS),
 ])
 def test_arguments_and_dds_profile(name, arguments):
     description = load(name)
     assert declared(description) == arguments
+    for entity in description.entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            assert entity.description != 'no description given', entity.name
     assert any(isinstance(entity, SetEnvironmentVariable) for entity in description.entities)
 
 
@@ -118,11 +124,16 @@ def test_arguments_reach_the_node_that_they_are_for():
     assert 'camera_topics:\n    - /cam/image' in text
 
 
-def test_evidence_is_a_plain_node_that_is_started_when_it_has_a_directory():
+def test_evidence_and_visualizer_are_plain_nodes_that_are_started_on_demand():
     nodes = {node.node_name: node for node in nodes_of(
-        'guard.launch.py', evidence_directory='/data/vetoes', camera_topic='/cam/image')}
-    assert set(nodes) == {'/wm_gate', '/wm_predictor', '/wm_evidence'}
+        'guard.launch.py', evidence_directory='/data/vetoes', camera_topic='/cam/image',
+        visualizer='true')}
+    assert set(nodes) == {'/wm_gate', '/wm_predictor', '/wm_evidence', '/wm_visualizer'}
     assert not isinstance(nodes['/wm_evidence'], LifecycleNode)
+    assert not isinstance(nodes['/wm_visualizer'], LifecycleNode)
+    files, text = parameters_of(nodes['/wm_visualizer'])
+    assert files[0] == 'wm_visualizer.yaml'
+    assert 'camera_topic: /cam/image' in text
     files, text = parameters_of(nodes['/wm_evidence'])
     assert files[0] == 'wm_evidence.yaml'
     assert 'directory: /data/vetoes' in text
@@ -135,6 +146,13 @@ def test_an_empty_argument_leaves_the_parameter_file_alone():
         assert 'use_sim_time: false' in text
         assert 'mode' not in text
         assert 'topic' not in text
+
+
+@pytest.mark.parametrize(('argument', 'value'), [
+    ('mode', 'shdow'), ('command_out_type', 'trajectory_msgs/JointTrajectory')])
+def test_a_misspelt_choice_is_refused_before_anything_starts(argument, value):
+    with pytest.raises(RuntimeError, match=f'"{value}".*"{argument}"|"{argument}".*"{value}"'):
+        nodes_of('guard.launch.py', **{argument: value})
 
 
 def test_a_missing_parameter_file_is_refused():
@@ -153,6 +171,12 @@ def test_the_demo_keeps_the_scopes_of_what_it_includes_apart():
     assert 'seed: 5' in parameters_of(nodes['so101_sim'])[1]
     assert parameters_of(nodes['wm_gate'])[0] == ['wm_gate.yaml', 'wm_gate.yaml']
     assert 'mode: enforce' in parameters_of(nodes['wm_gate'])[1]
+
+
+def test_a_namespace_moves_the_whole_demo():
+    nodes = nodes_of('demo.launch.py', namespace='left')
+    assert {node.node_name for node in nodes} == {
+        f'/left/{name}' for name in ('so101_sim', 'wm_gate', 'wm_predictor', 'play_policy')}
 
 
 def test_a_fault_is_injected_beside_the_user_s_graph_and_in_shadow():
