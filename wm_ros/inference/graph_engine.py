@@ -22,7 +22,7 @@ from wm_ros.world_model.surface import Newest, make_surface
 
 # Of a residual's noise: its tails give patches that no training frame had. Joints are drawn as
 # far off as they are. Source: the truncation trick, Brock et al. 2019, arXiv 1809.11096.
-_RESIDUAL_TEMPERATURE = 0.7
+_RESIDUAL_TEMPERATURE = 0.3
 
 
 class Latents(NamedTuple):
