@@ -263,6 +263,15 @@ def test_a_path_that_only_brakes_is_a_hold_and_no_command():
     assert (ledger.num_holds, ledger.num_releases, ledger.unverified) == (1, 0, [])
 
 
+def test_a_driver_that_measures_a_joint_too_many_tells_a_hold_all_the_same():
+    ledger = Ledger()
+    ledger.take_joints(('wheel', *NAMES), np.array([9.0, *START]), SECOND)
+    point = Trajectory(joint_names=NAMES, positions=START[None], times=np.array([0.2]))
+    assert release(ledger, point, SECOND + 20 * MS).num_holds == 1
+    point = replace(point, joint_names=('a', 'b', 'd'))
+    assert release(ledger, point, SECOND + 30 * MS).num_holds == 1
+
+
 @pytest.mark.parametrize(('changes', 'speeds', 'late_ns'), [
     ({'position': (0, 0, 0.2)}, (0.8, 0.0, -0.4), 20 * MS),
     ({'position': (-1, 0, 0.2)}, (0.8, 0.0, -0.4), 20 * MS),
