@@ -7,33 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ledger_rig import MS, NAMES, SECOND, START, make_command, make_verdict
 
-from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory, Verdict
-from wm_ros.gate.digest import digest_trajectory
+from wm_ros.datatypes import Decision, Trajectory
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
 from wm_ros.ros.observer_holds import looks_like_hold
 from wm_ros.ros.observer_ledger import Ledger
-
-NAMES = ('a', 'b', 'c')
-START = np.array([0.1, 0.2, 0.3])
-MS = 1_000_000
-SECOND = 1000 * MS
-
-
-def make_command(seed=0):
-    rng = np.random.default_rng(seed)
-    return Trajectory(joint_names=NAMES, times=np.arange(1, 6) * 0.1,
-                      positions=START + np.cumsum(rng.uniform(-0.1, 0.1, (5, 3)), axis=0))
-
-
-def make_verdict(command, **changes):
-    verdict = Verdict(
-        chunk_id=7, digest=digest_trajectory(command, CommandInterface.JOINT_TRAJECTORY),
-        decision=Decision.OK, reasons=Reason.NONE, stamp_ns=SECOND + 20 * MS,
-        observation_stamp_ns=SECOND, valid_until_ns=SECOND + 320 * MS, horizon_s=0.5, risk=0.1,
-        risk_threshold=0.5)
-    return replace(verdict, **changes)
 
 
 def seen(command, verdict, *, chunk=True):
