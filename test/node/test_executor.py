@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executor is chosen by name, and a node runs, holds and ends the same on each."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -21,6 +22,21 @@ from wm_ros.srv import CheckTrajectory
 
 RAISING_PROCESS = Path(__file__).with_name('raising_process.py')
 STOPPING_PROCESS = Path(__file__).with_name('stopping_process.py')
+
+
+@contextlib.contextmanager
+def ending_well(script, *arguments):
+    """Start a script whose lines are read; it must end by itself, with code 0."""
+    process = subprocess.Popen(
+        [sys.executable, str(script), *arguments], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, bufsize=1)
+    try:
+        yield process
+        _out, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, errors
 
 
 @pytest.fixture
@@ -87,17 +103,9 @@ def test_the_gate_as_deployed_answers_a_check_and_goes_on(harness, monkeypatch, 
 def test_an_exception_in_a_task_does_not_end_the_process(monkeypatch):
     """What is done when a future is runs as a task: a controller's answer to a goal, for one."""
     monkeypatch.delenv(VARIABLE, raising=False)
-    process = subprocess.Popen(
-        [sys.executable, str(RAISING_PROCESS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, bufsize=1)
-    try:
+    with ending_well(RAISING_PROCESS) as process:
         assert process.stdout.readline().strip() == 'heard: raised in a task'
         process.send_signal(signal.SIGINT)
-        _out, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 0, errors
 
 
 def test_an_executor_that_does_not_exist_is_named(monkeypatch):
@@ -117,18 +125,10 @@ def test_a_process_with_a_wrong_name_ends_with_the_code_of_wrong_usage(monkeypat
 @pytest.mark.skipif(not has_events_executor(), reason='this rclpy has no EventsExecutor')
 def test_a_node_ends_properly_on_the_events_executor(monkeypatch):
     monkeypatch.setenv(VARIABLE, 'events')
-    process = subprocess.Popen(
-        [sys.executable, str(STOPPING_PROCESS), 'run'], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, bufsize=1)
-    try:
+    with ending_well(STOPPING_PROCESS, 'run') as process:
         for word in ('ready', 'stopping', 'closing'):
             assert process.stdout.readline().strip() == word
             process.send_signal(signal.SIGINT)
-        _out, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 0, errors
 
 
 def test_an_rclpy_without_it_is_named(monkeypatch):
