@@ -8,6 +8,7 @@ collects, starts one child pytest a file, and replays the child's reports as its
 dies or hangs fails the tests it still owed. ``--in-process`` switches all this off.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -20,8 +21,11 @@ from typing import Any
 
 import pytest
 
+from wm_ros.demo.shared_memory import own_segments, remove_segments
+
 ISOLATED_FOLDERS = ('node', 'system')
 OUTPUT_TAIL_CHARS = 8000
+EXIT_TIMEOUT_S = 20.0
 
 
 class ReportSender:
@@ -117,12 +121,22 @@ class Child:
 
     def kill(self) -> None:
         """End the child and whatever it started."""
+        segments = own_segments(self._process.pid)
         if self._process.poll() is None:
             os.killpg(self._process.pid, 9)
         self._process.wait()
+        remove_segments(segments)
 
-    def close(self) -> None:
-        """End the child and give its output file back."""
+    def close(self, *, is_finished: bool) -> None:
+        """
+        End the child and give its output file back.
+
+        :param is_finished: all its tests are over. Then it may leave by itself: participants that
+            are killed leave their shared memory behind.
+        """
+        if is_finished:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(EXIT_TIMEOUT_S)
         self.kill()
         self._output.close()
 
@@ -138,6 +152,7 @@ class Isolation:
         self._config = config
         self._child: Child | None = None
         self._child_path: Path | None = None
+        self._num_owed = 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
@@ -150,6 +165,7 @@ class Isolation:
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self._child.reports(item, self._timeout_s(item)):
             hook.pytest_runtest_logreport(report=report)
+        self._num_owed -= 1
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
@@ -161,13 +177,14 @@ class Isolation:
     def pytest_sessionfinish(self) -> None:
         """Leave no child behind, also after -x or Ctrl-C."""
         if self._child is not None:
-            self._child.close()
+            self._child.close(is_finished=self._num_owed == 0)
             self._child = self._child_path = None
 
     def _start(self, item: pytest.Item) -> None:
         """Start the child of this test's file, for all its selected tests."""
         self.pytest_sessionfinish()
         node_ids = [other.nodeid for other in item.session.items if other.path == item.path]
+        self._num_owed = len(node_ids)
         environment = None
         if item.get_closest_marker('control_msgs') is not None:
             # Libraries are found by the environment that a process starts with.

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from wm_ros.demo.shared_memory import own_segments, remove_segments
 from wm_ros.errors import WorldModelError
 
 _STOP_TIMEOUT_S = 5.0
@@ -88,8 +89,7 @@ class Processes:
     def kill(self, name: str) -> None:
         """Kill one of them, wait for its end and forget it, so that it may be started again."""
         process = self._running.pop(name)
-        _signal(process, signal.SIGKILL)
-        process.wait()
+        _kill(process)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -102,8 +102,7 @@ class Processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                _signal(process, signal.SIGKILL)
-                process.wait()
+                _kill(process)
             if process.stdout is not None:
                 process.stdout.close()
         self._running.clear()
@@ -116,6 +115,13 @@ class Processes:
                  trace: TracebackType | None) -> None:
         """End all of them."""
         self.stop()
+
+
+def _kill(process: 'subprocess.Popen[str]') -> None:
+    segments = own_segments(process.pid)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+    remove_segments(segments)
 
 
 def _signal(process: 'subprocess.Popen[str]', number: signal.Signals) -> None:

@@ -3,11 +3,10 @@
 """Measure how long everything takes on this machine."""
 
 import argparse
-import signal
 from pathlib import Path
 from typing import Any
 
-from wm_ros.verbs.shared import add_verb, check_writable, console, natural, positive
+from wm_ros.verbs.shared import add_verb, check_writable, console, end_on_terminate, natural, positive
 
 # Spelt out, as the verb's help must not load the parts; a test compares them.
 PARTS = ('stages', 'engines', 'scaling', 'gate', 'loop', 'executor', 'peers')
@@ -18,8 +17,7 @@ def benchmark(arguments: argparse.Namespace) -> int:
     from wm_ros.benchmark.config import BenchmarkConfig
     from wm_ros.benchmark.run import run_benchmark
     check_writable(arguments.json)
-    # A time limit of the shell or of a service ends it with SIGTERM: its processes must end too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_terminate()
     parts = tuple(arguments.only) or PARTS[:-1]
     if arguments.peers and 'peers' not in parts:
         parts = (*parts, 'peers')

@@ -19,7 +19,14 @@ from wm_ros.faults.campaign_report import (
 )
 from wm_ros.faults.campaign_walk import GENERATOR, Walk, make_walk
 from wm_ros.faults.fault import PromiseBroken
-from wm_ros.verbs.shared import check_writable, console, natural, positive, progress_bar
+from wm_ros.verbs.shared import (
+    check_writable,
+    console,
+    end_on_terminate,
+    natural,
+    positive,
+    progress_bar,
+)
 
 _MOST_SHOWN = 12
 
@@ -31,6 +38,7 @@ def run_campaign(arguments: argparse.Namespace) -> None:
     :raises PromiseBroken: if one was not kept; the JSON file is there all the same.
     """
     check_writable(arguments.json)
+    end_on_terminate()
     if arguments.replay is not None:
         replay(arguments)
         return

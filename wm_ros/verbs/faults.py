@@ -14,7 +14,7 @@ from wm_ros.faults.catalogue import CATALOGUE, find_fault
 from wm_ros.faults.fault import Fault, Outcome, PromiseBroken
 from wm_ros.faults.report import Report, describe
 from wm_ros.verbs import campaign, soak
-from wm_ros.verbs.shared import check_writable, console, positive
+from wm_ros.verbs.shared import check_writable, console, end_on_terminate, positive
 
 
 def list_faults(_arguments: argparse.Namespace) -> None:
@@ -45,6 +45,7 @@ def run_faults(faults: Sequence[Fault], arguments: argparse.Namespace) -> None:
     :raises PromiseBroken: if one was not kept; the JSON file is there all the same.
     """
     check_writable(arguments.json)
+    end_on_terminate()
     report, faults = Report(), list(dict.fromkeys(faults))
     with tempfile.TemporaryDirectory() as scratch:
         for fault, outcome in _run(faults, arguments.logs or Path(scratch), arguments.repeat):

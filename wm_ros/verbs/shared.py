@@ -4,6 +4,7 @@
 
 import argparse
 import os
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,12 @@ def add_extra_camera_option(parser: Any, source: str) -> None:
     parser.add_argument('--extra-camera', action='append', default=[], type=named_source,
                         metavar=f'NAME={source}', dest='extra_cameras',
                         help='a further camera and its name in the episodes; may be repeated')
+
+
+def end_on_terminate() -> None:
+    """Let SIGTERM end a verb as Ctrl-C does, with the processes that it started."""
+    # A time limit of the shell or of a service sends it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def check_writable(path: Path | None, option: str = '--json') -> None:

@@ -3,12 +3,11 @@
 """The soak among the actions of ``wm-ros faults``."""
 
 import argparse
-import signal
 from pathlib import Path
 from typing import Any
 
 from wm_ros.errors import WorldModelError
-from wm_ros.verbs.shared import check_writable, console, positive_float
+from wm_ros.verbs.shared import check_writable, console, end_on_terminate, positive_float
 
 
 def soak(arguments: argparse.Namespace) -> None:
@@ -16,8 +15,7 @@ def soak(arguments: argparse.Namespace) -> None:
     from wm_ros.benchmark.soak import SoakConfig, run_soak
     from wm_ros.benchmark.soak_figures import describe
     check_writable(arguments.json)
-    # A time limit of the shell or of a service ends it with SIGTERM: its processes must end too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_terminate()
     report = run_soak(SoakConfig(
         minutes=arguments.minutes, rate=arguments.rate, checkpoint=arguments.checkpoint,
         output_directory=arguments.output, json_path=arguments.json, resume=arguments.resume),

@@ -1,0 +1,64 @@
+# Copyright 2026 The wm_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a killed process leaves in shared memory, with a process that holds files as Fast DDS does."""
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wm_ros.demo.processes import Processes
+from wm_ros.demo.shared_memory import own_segments, remove_segments
+
+SHARED_MEMORY = Path('/dev/shm')
+pytestmark = pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason='needs shared memory as files')
+
+HOLD = """
+import sys, time
+held = [open(name) for name in sys.argv[1:]]
+print('up', flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def names():
+    """Two segments of a process, a port and a segment of another one."""
+    first, other = secrets.token_hex(8), secrets.token_hex(8)
+    files = {'segment': f'fastrtps_{first}', 'lock': f'fastrtps_{first}_el',
+             'port': f'fastrtps_port{first}_el', 'other': f'fastrtps_{other}',
+             'other_lock': f'fastrtps_{other}_el'}
+    paths = {name: SHARED_MEMORY / file for name, file in files.items()}
+    for path in paths.values():
+        path.touch()
+    yield paths
+    for path in paths.values():
+        path.unlink(missing_ok=True)
+
+
+def test_a_killed_process_leaves_nothing_of_its_own(tmp_path, names):
+    (tmp_path / 'holder.py').write_text(HOLD)
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    with Processes(tmp_path / 'logs', environment) as processes:
+        holder = processes.start('holder', 'holder', [
+            str(names[name]) for name in ('segment', 'lock', 'port')], reads_output=True)
+        assert holder.stdout.readline() == 'up\n'
+        assert set(own_segments(holder.pid)) == {names['segment'], names['lock']}
+        processes.kill('holder')
+    assert {name for name, path in names.items() if path.exists()} == {
+        'port', 'other', 'other_lock'}
+
+
+def test_a_process_that_has_ended_owns_nothing():
+    process = subprocess.run([sys.executable, '-c', 'import os; print(os.getpid())'],
+                             capture_output=True, text=True, check=True)
+    assert own_segments(int(process.stdout)) == []
+
+
+def test_what_is_gone_already_is_no_error(names):
+    names['lock'].unlink()
+    remove_segments([names['lock'], names['segment']])
+    assert not names['segment'].exists()
