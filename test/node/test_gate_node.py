@@ -458,6 +458,26 @@ def test_configure_and_clean_up_many_times(harness):
     assert threading.active_count() == num_threads
 
 
+def test_one_part_that_cannot_be_closed_keeps_no_other_open(harness, monkeypatch):
+    bench = Bench(harness).start()
+    outputs = bench.node._outputs
+    close = outputs.close
+
+    def close_and_raise():
+        close()
+        raise RuntimeError('cannot be closed')
+
+    monkeypatch.setattr(outputs, 'close', close_and_raise)
+    assert harness.change_state('wm_gate', Transition.TRANSITION_DEACTIVATE)
+    harness.change_state('wm_gate', Transition.TRANSITION_CLEANUP)
+    gone = {'wm_gate/check_trajectory', 'wm_gate/engage', 'wm_gate/state', OUT[1:]}
+    own = {name.lstrip('/') for by_node in (
+        bench.node.get_service_names_and_types_by_node,
+        bench.node.get_publisher_names_and_types_by_node) for name, _ in by_node('wm_gate', '/')}
+    assert not gone & own
+    assert bench.node._gate is None
+
+
 def test_tunable_settings_change_while_running_and_structural_ones_do_not(harness):
     bench = Bench(harness).arm()
     results = bench.node.set_parameters([

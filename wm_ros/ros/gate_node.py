@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ROS side of the gate: hands messages to wm_ros.gate and carries out what comes back."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -128,14 +129,16 @@ class GateNode(GuardedLifecycleNode):
 
     def release(self) -> None:
         """Close every topic and service and forget the gate."""
-        while self._entities:
-            destroy, entity = self._entities.pop()
-            destroy(entity)
-        for part in (self._proxy, self._outputs, self._checks):
-            if part is not None:
-                part.close()
-        self._gate = self._outputs = self._checks = self._proxy = None
-        self._settings.release()
+        # The last first; whatever raises, the rest is closed all the same.
+        with contextlib.ExitStack() as ends:
+            ends.callback(self._settings.release)
+            for part in (self._checks, self._outputs, self._proxy):
+                if part is not None:
+                    ends.callback(part.close)
+            for destroy, entity in self._entities:
+                ends.callback(destroy, entity)
+            self._entities.clear()
+            self._gate = self._outputs = self._checks = self._proxy = None
 
     def on_callback_error(self, error: Exception) -> None:
         """HOLD, then ESTOP: the gate no longer knows what it did."""
