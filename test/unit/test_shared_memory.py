@@ -1,6 +1,6 @@
 # Copyright 2026 The wm_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a killed process leaves in shared memory, with a process that holds files as Fast DDS does."""
+"""What a killed process leaves in shared memory: a process that holds files as Fast DDS does."""
 
 import os
 import secrets
@@ -16,12 +16,12 @@ from wm_ros.demo.shared_memory import own_segments, remove_segments
 SHARED_MEMORY = Path('/dev/shm')
 pytestmark = pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason='needs shared memory as files')
 
-HOLD = """
+HOLD = '''
 import sys, time
 held = [open(name) for name in sys.argv[1:]]
 print('up', flush=True)
 time.sleep(60)
-"""
+'''
 
 
 @pytest.fixture

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wm_ros.verbs.shared import add_verb, check_writable, console, end_on_terminate, natural, positive
+from wm_ros.verbs.shared import (
+    add_verb,
+    check_writable,
+    console,
+    end_on_terminate,
+    natural,
+    positive,
+)
 
 # Spelt out, as the verb's help must not load the parts; a test compares them.
 PARTS = ('stages', 'engines', 'scaling', 'gate', 'loop', 'executor', 'peers')
