@@ -199,8 +199,8 @@ def test_frames_alone_can_be_trained_and_the_rest_stays_as_it_is(tmp_path):
     changed = {name.split('.')[0] if not name.startswith('encoder.shade') else 'shade'
                for name, value in trainer.model.state_dict().items()
                if not torch.equal(value, before[name])}
-    assert changed == {'decoder', 'shade', 'log_joint_error', 'joint_error_by_risk', 'residual',
-                       'flow'}
+    assert changed == {'decoder', 'shade', 'log_joint_error', 'joint_error_by_risk',
+                       'joint_error_shared', 'residual', 'flow'}
     with pytest.raises(ValueError, match="only = 'frames' needs a model to start from"):
         make_trainer(tmp_path / 'other', steps=2, only='frames')
     with pytest.raises(ValueError, match="only = 'pixels' must be one of all, frames, spread"):
@@ -214,7 +214,8 @@ def test_the_spread_of_joints_alone_can_be_trained(tmp_path):
     trainer = make_trainer(tmp_path, steps=2, start=start, only='spread', warmup_steps=0)
     trainer.run()
     assert {name for name, value in trainer.model.state_dict().items()
-            if not torch.equal(value, before[name])} == {'log_joint_error', 'joint_error_by_risk'}
+            if not torch.equal(value, before[name])} == {
+                'log_joint_error', 'joint_error_by_risk', 'joint_error_shared'}
     with pytest.raises(ValueError, match="only = 'spread' needs a model to start from"):
         make_trainer(tmp_path / 'other', steps=2, only='spread')
 
@@ -254,11 +255,29 @@ def test_joints_are_further_off_where_the_risk_is_high():
         model.joint_error_by_risk[3] = math.log(10) / 50
         model.log_joint_error[1] = math.log(2) / 10
     logits = torch.tensor([-9.0, 3.0, 4.5, 7.0]).reshape(4, 1, 1).expand(4, 2, 3)
+    num = model.config.num_joints
     error = model.joint_error(logits)
-    assert error.shape == (4, 2, model.config.num_joints)
+    assert error.shape == (4, 2, num, num)
+    assert torch.equal(error, error * torch.eye(num))
+    error = error.diagonal(dim1=2, dim2=3)
     wanted = 0.01 * torch.tensor([1, 10, 10 ** 0.5, 1])
     assert torch.allclose(error[:, 0], wanted[:, None].expand(4, model.config.num_joints))
     assert torch.allclose(error[:, 1], 2 * error[:, 0])
+
+
+def test_joints_that_something_stops_are_off_together():
+    model = WorldModel(tiny_config())
+    with torch.no_grad():
+        # At a logit of 3 the second joint has three quarters of what the first has, and what is
+        # above the diagonal counts for nothing.
+        model.joint_error_shared[3, 1, 0] = 0.75 / 50
+        model.joint_error_shared[3, 0, 1] = 7.0
+        found = model.joint_error(torch.tensor([0.0, 1.5, 3.0]).reshape(3, 1, 1))[:, 0]
+    assert torch.allclose(found, found.tril())
+    assert torch.allclose(found.square().sum(2).sqrt(), torch.full(found.shape[:2], 0.01))
+    assert torch.allclose(found[0], 0.01 * torch.eye(found.shape[1]))
+    assert torch.allclose(found[2, 1, :2], 0.01 * torch.tensor([0.6, 0.8]))
+    assert torch.allclose(found[1, 1, 0] / found[1, 1, 1], torch.tensor(0.375))
 
 
 def test_how_far_off_joints_usually_are_is_learned_by_hand():
@@ -273,3 +292,20 @@ def test_how_far_off_joints_usually_are_is_learned_by_hand():
         found = world_model_loss(model, batch, config).spread
     # Laplace: the error in units of 0.01 rad, and the logarithm of that.
     assert float(found) == pytest.approx(float(off) / 0.01 + math.log(0.01), rel=1e-4)
+
+
+def test_how_far_off_joints_are_together_is_learned_by_hand():
+    config = TrainConfig(batch_size=4, frames_per_window=1, only='spread')
+    model = WorldModel(tiny_config())
+    batch = BatchSampler(make_windows(), config, model.config).draw(0)
+    with torch.no_grad():
+        model.joint_error_shared[:, 1, 0] = 0.75 / 50
+        made = model.predict(model.encode(batch.images), batch.positions, batch.velocities,
+                             batch.actions)
+        found = world_model_loss(model, batch, config).spread
+    off = (batch.joints - made.joints).double() / 0.01
+    # The second joint is 0.6 of the first's deviate and 0.8 of its own.
+    deviates = off.clone()
+    deviates[..., 1] = (off[..., 1] - 0.6 * off[..., 0]) / 0.8
+    wanted = deviates.abs().mean() + math.log(0.01) + math.log(0.8) / off.shape[-1]
+    assert float(found) == pytest.approx(float(wanted), rel=1e-4)

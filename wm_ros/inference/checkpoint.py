@@ -41,7 +41,7 @@ SAMPLER_FILES = {'flow': 'flow.onnx', 'without_action': 'without_action.onnx'}
 DEFAULT_NAME = 'so101_tiny'
 # Of the graphs' inputs and outputs. 1: each chunk with its own context, shadows with the encoder.
 # 2: the decoder samples the newest frame where the arm's pixels were.
-GRAPHS_VERSION = 3
+GRAPHS_VERSION = 4
 
 _PLAIN_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')
 _SHA256 = re.compile(r'[0-9a-f]{64}')

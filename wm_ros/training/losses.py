@@ -294,5 +294,7 @@ def _spread_loss(made: Consequence, batch: Batch) -> Tensor:
 
     Laplace's distribution: most are near, and the few that something stopped are far off.
     """
-    off = (made.joints.detach() - batch.joints).abs()
-    return (off / made.joint_error + made.joint_error.log()).mean()
+    off = batch.joints - made.joints.detach()
+    deviates = torch.linalg.solve_triangular(made.joint_error, off[..., None], upper=False)
+    scale = made.joint_error.diagonal(dim1=-2, dim2=-1)
+    return (deviates[..., 0].abs() + scale.log()).mean()

@@ -275,7 +275,7 @@ def _keep_all_but(part: str, model: WorldModel, start: WorldModel | None) -> Non
     for maker in makers:
         if maker is not None:
             maker.requires_grad_(True)
-    for error in (model.log_joint_error, model.joint_error_by_risk):
+    for error in (model.log_joint_error, model.joint_error_by_risk, model.joint_error_shared):
         error.requires_grad_(True)
 
 

@@ -9,7 +9,7 @@ from wm_ros.errors import CheckpointError
 from wm_ros.world_model.geometry import Geometry, geometry_from_dict
 
 FORMAT = 'wm_ros.world_model'
-VERSION = 5
+VERSION = 6
 ACTION_INJECTIONS = ('adaln', 'cross_attention', 'concat')
 ACTION_MODES = ('absolute', 'delta')
 

@@ -36,7 +36,7 @@ _MATCH_DIM = 32
 # The mean error of joints begins at this, and is learned this much faster than weights are.
 _JOINT_UNIT_RAD, _ERROR_PACE = 0.01, 10.0
 # Of hazards' logits, between which that error is interpolated: beyond them it stays. What it is at
-# each is learned faster still, as few windows have most of them.
+# each is learned faster still, as few windows have most of them, and so is what of it joints share.
 _RISK_RANGE, _NUM_RISK_KNOTS, _RISK_PACE = 6.0, 5, 50.0
 
 
@@ -48,7 +48,8 @@ class Consequence(NamedTuple):
     :param joints: predicted joint positions, float32 (B, H, J), rad.
     :param latents: float32 (B, H, N, D), for the decoder and the sampler.
     :param condition: of each step, float32 (B, H, D), for the decoder.
-    :param joint_error: how far off joints are on average, float32 (B, H, J), rad.
+    :param joint_error: how far off joints are, lower triangular, float32 (B, H, J, J), rad, see
+        ``WorldModel.joint_error``.
     :param questions: what the arm's points found on their way; None without geometry.
     """
 
@@ -83,6 +84,8 @@ class WorldModel(nn.Module):
         self.decoder = Decoder(config)
         self.log_joint_error = nn.Parameter(torch.zeros(config.horizon, config.num_joints))
         self.joint_error_by_risk = nn.Parameter(torch.zeros(_NUM_RISK_KNOTS, config.num_joints))
+        self.joint_error_shared = nn.Parameter(
+            torch.zeros(_NUM_RISK_KNOTS, config.num_joints, config.num_joints))
         if config.residual_dim:
             self.residual = ResidualEncoder(config)
             self.flow = Flow(config)
@@ -116,10 +119,12 @@ class WorldModel(nn.Module):
 
     def joint_error(self, hazard_logits: Tensor) -> Tensor:
         """
-        Return how far off predicted joints are on average, float32 (B, H, J), rad.
+        Return how far off predicted joints are, lower triangular, float32 (B, H, J, J), rad.
 
-        An arm that meets something stays behind by far more than a free one, so that the error
-        depends on the risk, between knots linearly in its logarithm.
+        Times independent deviates of Laplace's distribution of scale 1 it gives joints' errors.
+        An arm that meets something stays behind by far more than a free one, and its joints
+        together, so that all of it depends on the risk: between knots the logarithm of each row's
+        length is linear, and so is what a joint has of those before it.
 
         :param hazard_logits: that a hazard has happened by each step, float32 (B, H, M).
         """
@@ -129,7 +134,11 @@ class WorldModel(nn.Module):
         gap = 2 * _RISK_RANGE / (_NUM_RISK_KNOTS - 1)
         near = (1 - (logit - knots).abs() / gap).clamp(min=0)
         spread = _ERROR_PACE * self.log_joint_error[:logit.shape[1]]
-        return _JOINT_UNIT_RAD * (spread + _RISK_PACE * (near @ self.joint_error_by_risk)).exp()
+        length = _JOINT_UNIT_RAD * (spread + _RISK_PACE * (near @ self.joint_error_by_risk)).exp()
+        shared = (near[..., None, None] * (_RISK_PACE * self.joint_error_shared)).sum(2)
+        one = torch.eye(shared.shape[-1], device=near.device)
+        rows = one + torch.ones_like(one).tril(-1) * shared
+        return rows * (length / rows.square().sum(-1).sqrt())[..., None]
 
     def foresee(self, context: Context, positions: Tensor, velocities: Tensor, actions: Tensor
                 ) -> tuple[Tensor, Tensor, Tensor]:
