@@ -125,6 +125,10 @@ class FakeJudge:
         height = c.image_height * len(c.cameras)
         return np.broadcast_to(values, (c.horizon, height, c.image_width, 3)).copy()
 
+    def begin_frames(self, judgement):
+        """Say that frames share nothing."""
+        return False
+
     def begin_future(self, judgement, rng):
         """Give how much brighter a future is than the mean: 50."""
         self.events.append(f'future {judgement.verdict.sampler_steps}')

@@ -156,6 +156,28 @@ def test_a_prediction_is_decoded_once_its_future_is_there(bench, judge):
     assert monitor_of(bench).test.p_values['prediction'] < 0.01
 
 
+def test_a_command_comes_between_what_frames_share_and_the_frame(bench, judge, monkeypatch):
+    calls = []
+
+    def begin_frames(judgement):
+        """Have something to do until a second command was judged."""
+        calls.append(judgement)
+        return judge.events.count('judge') < 2
+
+    monkeypatch.setattr(judge, 'begin_frames', begin_frames)
+    judge.joints = (0.9, 0.2, 0.3)
+    show(bench, ORANGE, lambda: monitor_of(bench).test.num_scores['picture'] >= 1)
+    bench.ask()
+    show(bench, ORANGE, lambda: len(calls) > 0, positions=judge.joints)
+    assert 'frames' not in judge.events
+    assert bench.ask().decision == Verdict.OK
+    bench.harness.spin_until(
+        lambda: monitor_of(bench).test.num_scores['prediction'] == 1, 5.0)
+    # The first command's, which alone was kept.
+    assert judge.events.count('frames') == 1
+    assert len({id(judgement) for judgement in calls}) == 1
+
+
 def test_a_prediction_whose_command_did_not_run_is_not_decoded(bench, judge):
     judge.joints = (0.9, 0.2, 0.3)
     show(bench, ORANGE, lambda: monitor_of(bench).test.num_scores['picture'] >= 1)

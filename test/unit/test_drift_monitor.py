@@ -128,6 +128,8 @@ def test_nothing_is_due_before_the_latest_start(monitor):
     monitor.see(observe(FUTURE_S + MAX_DELAY_S + 0.01, joints=THERE))
     assert monitor.has_due
     assert monitor.due() is not None
+    assert monitor.due() is monitor.due()
+    monitor.score(monitor.due(), moving(20), cost_s=0.0)
     assert monitor.due() is None
 
 

@@ -29,8 +29,10 @@ def checkpoint(tmp_path_factory, request):
     model = WorldModel(config)
     with torch.no_grad():
         # Zeroed layers would hide the sampler and the action.
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+        for name, parameter in model.named_parameters():
+            # Those of the joints' error count fifty times: joints would be radians off.
+            noise = 0.002 if name.startswith('joint_error_') else 0.1
+            parameter.add_(torch.randn_like(parameter) * noise)
     windows = cut_windows(make_episode(hazard_at=1.0), config)
     write_checkpoint(model, windows, config, path, seed=0)
     return load_checkpoint(path)
@@ -110,6 +112,28 @@ def test_futures_follow_their_seed_temperature_and_guidance(engines):
     assert np.array_equal(cold[0], cold[1])
     # More futures of one seed begin with the same ones.
     assert np.array_equal(sample(num_futures=3)[:2], plain)
+
+
+def test_the_joints_of_a_future_are_off_together_as_the_model_says(
+        checkpoint, engines, monkeypatch):
+    if checkpoint.config.geometry is None:
+        pytest.skip('only an arm of known geometry is drawn')
+    for engine in engines:
+        drawn, draw = [], engine._surface.draw
+
+        def note(joints, newest, drawn=drawn, draw=draw):
+            drawn.append(joints)
+            return draw(joints, newest)
+
+        monkeypatch.setattr(engine._surface, 'draw', note)
+        output = engine.check(make_input(4))
+        future = engine.begin_future(output, np.random.default_rng(1))
+        engine.decode_step(output, 3, future)
+        error = np.asarray(output.latents.joint_error[3])
+        assert (error[np.tril_indices(3)] != 0).all()
+        assert (error[np.triu_indices(3, 1)] == 0).all()
+        wanted = np.asarray(output.latents.joints[3]) + error @ future.off
+        np.testing.assert_allclose(drawn[-1][0], wanted, rtol=1e-6)
 
 
 def test_what_cannot_be_sampled_is_refused(engines, tmp_path):
@@ -200,6 +224,24 @@ def test_shadows_are_looked_for_only_when_frames_are_drawn(checkpoint, engines, 
         assert 'shade' not in noted.graphs
         engine.decode(output)
         assert noted.graphs.count('shade') == (checkpoint.config.geometry is not None)
+
+
+def test_what_frames_share_is_done_once_also_while_another_check_is_drawn(
+        checkpoint, engines, monkeypatch):
+    is_known = checkpoint.config.geometry is not None
+    for engine in engines:
+        one, two, three = (engine.check(make_input(seed)) for seed in (12, 13, 14))
+        with monkeypatch.context() as patch:
+            noted = Counting(engine, patch)
+            assert engine.begin_frames(one) is is_known
+            assert engine.begin_frames(one) is False
+            for output in (one, two, one, two):
+                engine.decode_step(output, 0)
+            assert noted.graphs.count('shade') == 2 * is_known
+            engine.decode_step(three, 0)
+            assert engine.begin_frames(two) is False
+            # Of two checks only, as each holds pictures.
+            assert engine.begin_frames(one) is is_known
 
 
 def test_fewer_steps_give_the_first_steps_of_more(engines):

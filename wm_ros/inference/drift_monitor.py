@@ -164,7 +164,7 @@ class DriftMonitor:
 
     def due(self) -> Pending | None:
         """
-        Give the prediction whose future has arrived, once; None if there is none.
+        Give the prediction whose future has arrived, until it is scored; None if there is none.
 
         One whose joints never came near the predicted ones is dropped: another command ran.
         """
@@ -174,7 +174,6 @@ class DriftMonitor:
         if pending.gap_rad > self._reference.joint_tolerance_rad:
             self.flush()
             return None
-        self._pending = None
         return pending
 
     def score(self, pending: Pending, predicted: NDArray[np.uint8], *, cost_s: float) -> None:
@@ -187,6 +186,7 @@ class DriftMonitor:
             allows.
         """
         assert pending.closest is not None
+        self._pending = None
         pause_ns = max(self._period_ns, _ns(cost_s / BUDGET))
         self._next_error_ns = max(pending.made_ns + pause_ns, pending.due_ns)
         error = frame_error(predicted, pending.closest, pending.before)

@@ -75,6 +75,13 @@ class Engine(Protocol):
         :raises ValueError: if there is none, or their steps differ or are not the model's.
         """
 
+    def begin_frames(self, output: CheckOutput) -> bool:
+        """
+        Do what the frames of a check share, so that the first takes no longer than the others.
+
+        :returns: False if that is done already, or nothing is shared.
+        """
+
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
 

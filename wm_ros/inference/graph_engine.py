@@ -21,7 +21,7 @@ from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.surface import Newest, make_surface
 
 # Of a residual's noise: its tails give patches that no training frame had. Joints are drawn as
-# far off as they are. Source: the truncation trick, Brock et al. 2019, arXiv 1809.11096.
+# far off, and as much together, as they are. Source: the truncation trick, Brock et al. 2019, arXiv 1809.11096.
 _RESIDUAL_TEMPERATURE = 0.3
 
 
@@ -37,7 +37,7 @@ class Latents(NamedTuple):
     :param condition: (H, D).
     :param joints: (H, J).
     :param before: measured joints, (1, J).
-    :param joint_error: how far off joints are on average, (H, J).
+    :param joint_error: how far off joints are, (H, J, J), see ``WorldModel.joint_error``.
     """
 
     tokens: Any
@@ -56,7 +56,7 @@ class Future(NamedTuple):
     What one sampled future leaves to chance.
 
     :param residual: of each step, (H, N, R).
-    :param off: by how many mean errors the joints are off, float64 (J,).
+    :param off: independent deviates, of which the joints' errors are made, float64 (J,).
     """
 
     residual: Any
@@ -72,7 +72,7 @@ class GraphEngine(ABC):
         self.device = device
         self._config = checkpoint.config
         self._surface = make_surface(checkpoint.config)
-        self._seen: tuple[Latents, Newest] | None = None
+        self._seen: list[tuple[Latents, Newest]] = []
         # Pictures of a check are not altered, so that the same array is the same observation.
         self._encoded: tuple[NDArray[np.uint8], list[Any]] | None = None
         self._has_sampler = all(checkpoint.optional(name) for name in SAMPLER_FILES.values())
@@ -127,6 +127,14 @@ class GraphEngine(ABC):
             tokens[v:v + 1], detail[v:v + 1], last[v:v + 1], camera[v:v + 1], latents[i],
             condition[i], joints[i], gathered['positions'][i:i + 1], joint_error[i]))
             for i, v in enumerate(which)]
+
+    def begin_frames(self, output: CheckOutput) -> bool:
+        """Do what the frames of a check share, see ``Engine.begin_frames``."""
+        made = _latents(output)
+        if self._surface is None or any(known is made for known, _ in self._seen):
+            return False
+        self._look(made)
+        return True
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
@@ -191,27 +199,31 @@ class GraphEngine(ABC):
         """See where the arm is at the newest frame; None if its geometry is not known."""
         if self._surface is None:
             return None
-        if self._seen is None or self._seen[0] is not made:
-            shade = self._run('shade', {'detail': made.detail, 'last': made.last})[0]
-            before, camera, shade = (
-                self._to_numpy(part) for part in (made.before, made.camera, shade))
-            lamp = self._surface.find_lamp(before, camera, shade)
-            # Kept for the other steps of the same check, as it costs as much as a frame.
-            self._seen = made, self._surface.newest(before, camera, lamp)
-        return self._seen[1]
+        for known, newest in self._seen:
+            if known is made:
+                return newest
+        shade = self._run('shade', {'detail': made.detail, 'last': made.last})[0]
+        before, camera, shade = (
+            self._to_numpy(part) for part in (made.before, made.camera, shade))
+        lamp = self._surface.find_lamp(before, camera, shade)
+        newest = self._surface.newest(before, camera, lamp)
+        # Kept for the other steps, as it costs as much as a frame. Of two checks: while one is
+        # drawn step by step, a step of another may be compared with what came.
+        self._seen = [*self._seen[-1:], (made, newest)]
+        return newest
 
     def _draw(self, one: Latents, newest: Newest | None, off: NDArray[np.float64] | None
               ) -> dict[str, NDArray[Any]] | None:
         """
         Draw the arm at one step, as ``decode`` takes it; None if its geometry is not known.
 
-        :param off: by how many mean errors the joints are off, (J,); not at all if None.
+        :param off: deviates of the joints' errors, (J,); none if None.
         """
         if self._surface is None or newest is None:
             return None
         joints = self._to_numpy(one.joints)
         if off is not None:
-            joints = joints + off * self._to_numpy(one.joint_error)
+            joints = joints + self._to_numpy(one.joint_error) @ off
         drawn = self._surface.draw(joints.astype(np.float32), newest)
         return {'point': drawn.point, 'maps': drawn.maps,
                 'moved': carry(self._to_numpy(one.last), drawn)}

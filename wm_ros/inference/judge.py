@@ -212,6 +212,16 @@ class Judge:
             raise EngineError('an invalid judgement has no frames')
         return self.engine.decode(judgement.output)
 
+    def begin_frames(self, judgement: Judgement) -> bool:
+        """
+        Do what the frames of a judgement share, see ``Engine.begin_frames``.
+
+        :raises EngineError: if the judgement has no prediction.
+        """
+        if judgement.output is None:
+            raise EngineError('an invalid judgement has no frames')
+        return self.engine.begin_frames(judgement.output)
+
     def frame(self, judgement: Judgement, step: int, future: Any = None) -> NDArray[np.uint8]:
         """
         Decode what the camera would see at one step, counted from 0, RGB uint8 (h, w, 3).

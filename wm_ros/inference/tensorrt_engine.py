@@ -69,6 +69,11 @@ class TensorRtEngine(GraphEngine):
                 outputs += super().check_batch(inputs[begin:begin + self._max_batch])
         return outputs
 
+    def begin_frames(self, output: CheckOutput) -> bool:
+        """Do what the frames of a check share, see ``Engine.begin_frames``."""
+        with self._on_stream():
+            return super().begin_frames(output)
+
     def decode_step(self, output: CheckOutput, step: int, future: Future | None = None
                     ) -> NDArray[np.uint8]:
         """Decode the frame of one step, RGB uint8 (h, w, 3), see ``Engine.decode_step``."""
@@ -86,7 +91,8 @@ class TensorRtEngine(GraphEngine):
         """Free engines and contexts, after what is under way on the device."""
         self._device.synchronize()
         self._graphs.clear()
-        self._seen = self._encoded = None
+        self._seen.clear()
+        self._encoded = None
         self._device.release()
 
     @contextmanager

@@ -3,8 +3,9 @@
 """
 Drawing of what was judged, one frame at a time, after the verdict.
 
-One frame in a turn: all of them take longer than the gate waits for a beat, and a command that
-comes meanwhile must not wait for pictures of the one before. Belongs to the inference thread.
+One frame in a turn, and before the first what they share: all of them take longer than the gate
+waits for a beat, and a command that comes meanwhile must not wait for pictures of the one before.
+Belongs to the inference thread.
 """
 
 from typing import Any, Protocol
@@ -55,8 +56,10 @@ class Drawing:
                 or not self._outputs.wants_futures())
 
     def step(self, judge: Any) -> None:
-        """Draw one more frame; the last of a future publishes it."""
+        """Draw one more frame, or do what they share; the last of a future publishes it."""
         judgement = self._judgement
+        if judge.begin_frames(judgement):
+            return
         if self._number and not self._frames:
             self._future = judge.begin_future(judgement, self._rng)
         self._frames.append(judge.frame(judgement, len(self._frames), self._future))

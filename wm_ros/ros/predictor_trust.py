@@ -35,6 +35,7 @@ class SelfTrust:
 
     def __init__(self, judge: Any, config: PredictorConfig, logger: Any) -> None:
         self._logger = logger
+        self._shared_s = 0.0
         self.shadow_reason = (_check_calibration(judge, config) or _check_golden(judge, config)
                               or self._check_sensitivity(judge, config))
         self.monitor, self.monitor_off_reason = _make_monitor(judge, config)
@@ -70,13 +71,28 @@ class SelfTrust:
             self.monitor.expect(judgement, observation)
 
     def score_due(self, judge: Any) -> None:
-        """Decode and score the prediction whose future is there, if any; takes long."""
+        """
+        Decode and score the prediction whose future is there, if any; takes long.
+
+        In two calls, of which the first does what frames share: a command may come between them.
+        """
         pending = self.monitor.due() if self.monitor is not None else None
         if self.monitor is None or pending is None:
             return
         was_alarmed, begin = self.monitor.is_alarmed, time.monotonic()
-        frame = judge.frame(pending.judgement, self.monitor.step)
-        self.monitor.score(pending, frame, cost_s=time.monotonic() - begin)
+        try:
+            frame = (None if judge.begin_frames(pending.judgement)
+                     else judge.frame(pending.judgement, self.monitor.step))
+        except BaseException:
+            # Not again and again: the next prediction may do better.
+            self.monitor.flush()
+            raise
+        took_s = time.monotonic() - begin
+        if frame is None:
+            self._shared_s = took_s
+            return
+        self.monitor.score(pending, frame, cost_s=self._shared_s + took_s)
+        self._shared_s = 0.0
         self._log_change(was_alarmed)
 
     @property
