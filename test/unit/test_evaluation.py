@@ -65,6 +65,21 @@ def test_an_engine_that_knows_the_rule_is_told_apart_from_the_baselines(tmp_path
     assert found.hazard_share == pytest.approx(18 / 60)
 
 
+def test_vetoes_that_are_early_are_told_from_those_that_are_wrong(tmp_path):
+    scores = run(tmp_path).scores.hazards
+    rows = np.arange(len(scores.index))
+    assert np.isnan(scores.figures(rows)['premature_veto_share'])
+    # Five safe windows look as dangerous as any hazard; in two of them one comes a little later.
+    safe = np.flatnonzero(~scores.hazard)
+    risk, time_s = scores.risk.copy(), scores.time_s.copy()
+    risk[safe[:5]] = 1
+    time_s[safe] = np.inf
+    time_s[safe[[1, 3, 7]]] = 0.95
+    found = replace(scores, risk=risk, time_s=time_s).figures(rows)
+    assert found['premature_veto_share'] == pytest.approx(2 / 5)
+    assert found['false_veto_at_95_recall'] == pytest.approx(5 / len(safe))
+
+
 def test_an_engine_that_ignores_the_action_is_found_out(tmp_path):
     deaf, listening = (run(tmp_path, FakeEngine(listens=listens)).evaluation
                        for listens in (False, True))

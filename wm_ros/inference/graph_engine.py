@@ -21,7 +21,8 @@ from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.surface import Newest, make_surface
 
 # Of a residual's noise: its tails give patches that no training frame had. Joints are drawn as
-# far off, and as much together, as they are. Source: the truncation trick, Brock et al. 2019, arXiv 1809.11096.
+# far off, and as much together, as they are. Source: the truncation trick, Brock et al. 2019,
+# arXiv 1809.11096.
 _RESIDUAL_TEMPERATURE = 0.3
 
 

@@ -25,6 +25,8 @@ class Evaluation:
     :param auroc_command: the same over commands that start from rest, what the gate asks.
     :param average_precision: of the hazard within 0.8 s.
     :param false_veto_at_90_recall: share of safe windows over the threshold that catches 90 %.
+    :param premature_veto_share: of the false vetoes at 95 % recall, the share in which a hazard
+        comes within the horizon all the same, only later than 0.8 s.
     :param ece: expected calibration error of the risk as a probability.
     :param brier: mean squared difference of risk and outcome.
     :param reliability: bins of risk: low, high, windows, risk, observed.
@@ -71,6 +73,7 @@ class Evaluation:
     false_veto_at_95_recall_kinematic: Figure
     false_veto_at_99_recall: Figure
     false_veto_at_99_recall_kinematic: Figure
+    premature_veto_share: Figure
     ece: Figure
     ece_kinematic: Figure
     brier: Figure

@@ -87,6 +87,7 @@ class HazardScores:
                     else _risk_figures(self.kinematic[rows], hazard))
         return {
             **found, **{f'{name}_kinematic': value for name, value in baseline.items()},
+            'premature_veto_share': _premature_share(score, hazard, self.time_s[rows]),
             'auroc_command': auroc(score[rest], hazard[rest]),
             'brier': float(np.square(mistake).mean()),
             'uncertainty_spearman': spearman(doubt, mistake),
@@ -109,6 +110,13 @@ class HazardScores:
                 **ranking_figures(score[asked], mine[asked]),
                 'recall_at_95_recall': caught}.items()}
         return found
+
+
+def _premature_share(score: NDArray[np.float32], hazard: NDArray[np.bool_],
+                     time_s: NDArray[np.float32]) -> float:
+    """Return which share of the false vetoes at 95 % recall come before a later hazard."""
+    is_false = ~hazard & (score >= recall_threshold(score, hazard, 0.95))
+    return float(np.isfinite(time_s[is_false]).mean()) if is_false.any() else float('nan')
 
 
 def _risk_figures(score: NDArray[np.float32], hazard: NDArray[np.bool_]) -> dict[str, float]:

@@ -66,6 +66,7 @@ def hazard_table(values: Mapping[str, Any]) -> TextTable:
             ('average_precision', 'average precision', False),
             *((f'false_veto_at_{recall}_recall', f'false vetoes at {recall} % recall', True)
               for recall in (90, 95, 99)),
+            ('premature_veto_share', 'of those at 95 %, before a later hazard', True),
             ('ece', 'calibration error (ECE)', False), ('brier', 'Brier score', False),
             ('warning_median_s', 'median warning, s', False),
             ('warned_share', 'hazards warned of at all', True),

@@ -36,7 +36,7 @@ _MATCH_DIM = 32
 # The mean error of joints begins at this, and is learned this much faster than weights are.
 _JOINT_UNIT_RAD, _ERROR_PACE = 0.01, 10.0
 # Of hazards' logits, between which that error is interpolated: beyond them it stays. What it is at
-# each is learned faster still, as few windows have most of them, and so is what of it joints share.
+# each, and what joints share of it, is learned faster still, as few windows have most of them.
 _RISK_RANGE, _NUM_RISK_KNOTS, _RISK_PACE = 6.0, 5, 50.0
 
 
