@@ -10,7 +10,7 @@ from gate_rig import MS, Rig, make_command, make_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wm_ros.datatypes import Decision, Reason, Trajectory
+from wm_ros.datatypes import CommandInterface, Decision, Reason, Trajectory
 from wm_ros.gate.config import ARRAY_TYPE
 from wm_ros.gate.effects import (
     CancelGoal,
@@ -18,6 +18,7 @@ from wm_ros.gate.effects import (
     GoalEnded,
     Hold,
     PublishChunk,
+    Refused,
     ScaleSpeed,
 )
 from wm_ros.gate.goal import GOAL_SOURCE, advance
@@ -463,3 +464,76 @@ def test_settings_of_goals_that_do_not_fit_are_refused(changes, words):
 def test_a_stamp_of_a_goal_has_both_bounds(rig):
     rig.goal(replace(make_command(), stamp_ns=rig.now.ros_ns + 1000 * MS))
     assert rig.ended()[0].reasons is Reason.TIME_SYNC
+
+
+def swift_command(count=20):
+    """Make a goal along joint a at 0.25 rad/s that says so, a point every 0.1 s."""
+    return make_command(
+        [(0.025 * (k + 1), 0.0) for k in range(count)], [100 * (k + 1) for k in range(count)],
+        velocities=[(0.25, 0.0)] * count)
+
+
+def refusals(rig):
+    """Return what was refused, as reason and words."""
+    return [(e.reasons, e.message) for e in rig.effects if isinstance(e, Refused)]
+
+
+def test_pieces_of_a_goal_keep_their_velocities_and_end_at_rest(rig):
+    rig.goal(swift_command())
+    rig.run(1000)
+    pieces = [e.trajectory for e in rig.pieces()]
+    assert len(pieces) >= 3
+    for piece in pieces:
+        assert piece.velocities.shape == piece.positions.shape
+        np.testing.assert_array_equal(piece.velocities[:-1, 0], 0.25)
+        np.testing.assert_array_equal(piece.velocities[-1], 0.0)
+
+
+def test_a_goal_that_the_checks_refuse_is_counted_and_told_twice(rig):
+    rig.goal(make_command(((1.5, 0.0),), (2000,)), goal_id=7)
+    (ended,) = rig.ended()
+    ((reasons, message),) = refusals(rig)
+    assert (ended.goal_id, ended.reasons, reasons) == (7, Reason.LIMIT, Reason.LIMIT)
+    assert ended.message == f'goal refused: {message}'
+    assert rig.gate.counters.rejected == 1
+
+
+def test_a_goal_drops_the_commands_before_it(rig):
+    rig.is_answering = False
+    rig.gate.counters.dropped = 5
+    rig.command()
+    rig.command()
+    rig.goal()
+    assert rig.gate.counters.dropped == 7
+
+
+def test_a_goal_under_the_dead_man_runs_at_its_own_speed():
+    rig = GoalRig(allow_bypass=True).arm()
+    rig.note(rig.gate.take_bypass(True, rig.now))
+    rig.goal(swift_command())
+    (piece,) = rig.pieces()
+    assert (piece.interface, piece.piece.begin_s) == (CommandInterface.JOINT_TRAJECTORY, 0.0)
+    np.testing.assert_array_equal(piece.trajectory.positions[:, 0], 0.025 * np.arange(1, 21))
+    rig.advance(300)
+    assert rig.gate.goal.progress_s(rig.now) == pytest.approx(0.3)
+
+
+def test_a_verdict_whose_horizon_is_behind_lets_nothing_of_a_goal_go(rig):
+    rig.goal(swift_command())
+    assert rig.pieces()
+    rig.is_answering = False
+    asked = []
+    while not asked:
+        asked = [e.chunk for e in rig.run(10)
+                 if isinstance(e, PublishChunk) and e.chunk.source == GOAL_SOURCE]
+    rig.effects = []
+    rig.advance(100)
+    rig.feed()
+    behind_s = rig.gate.goal.progress_s(rig.now) - rig.gate.goal.window_s
+    assert behind_s > 0.09
+    # Nine milliseconds are left, and ten are the least.
+    rig.answer(asked[0], horizon_s=behind_s + 0.009)
+    assert not rig.pieces()
+    assert refusals(rig) == [(
+        Reason.DEADLINE, f'the verdict looked {behind_s + 0.009:.2f} s ahead at 1 of the speed, '
+        f'{behind_s:.2f} s of which are behind')]

@@ -8,7 +8,15 @@ from gate_rig import MS, Rig, make_command, make_sample, make_setpoint
 
 from wm_ros.datatypes import CommandInterface, Decision, Reason
 from wm_ros.gate.config import ARRAY_TYPE
-from wm_ros.gate.effects import CancelGoal, CheckAnswered, Forward, Hold, PublishChunk, Refused
+from wm_ros.gate.effects import (
+    CancelGoal,
+    CheckAnswered,
+    Forward,
+    Hold,
+    PublishChunk,
+    Refused,
+    StateChanged,
+)
 from wm_ros.gate.values import Heartbeat, State
 
 
@@ -757,3 +765,62 @@ def test_a_lost_predictor_that_makes_no_progress_stays_lost():
     rig.run(150)
     rig.answer(rig.ask())
     assert len(rig.forwards()) == 1
+
+
+def test_a_bypassed_command_goes_out_as_it_is_and_ends_at_rest():
+    rig = Rig(allow_bypass=True).arm()
+    rig.note(rig.gate.take_bypass(True, rig.now))
+    rig.command(make_command(velocities=((1.0, 2.0), (1.0, 2.0))))
+    (forward,) = rig.forwards()
+    assert (forward.chunk_id, forward.interface) == (0, CommandInterface.JOINT_TRAJECTORY)
+    assert forward.trajectory.positions.tolist() == [[0.1, 0.2], [0.2, 0.4]]
+    assert forward.trajectory.times.tolist() == [0.1, 0.2]
+    assert forward.trajectory.velocities.tolist() == [[1.0, 2.0], [0.0, 0.0]]
+
+
+def test_a_bypassed_command_is_too_old_by_its_own_stamp():
+    rig = Rig(allow_bypass=True).arm()
+    rig.note(rig.gate.take_bypass(True, rig.now))
+    rig.command(make_command(stamp_ns=rig.now.ros_ns - 5000 * MS))
+    assert not rig.forwards()
+    assert rig.effects[-1].message == 'the command is 5.000 s old; max_command_age is 0.5 s'
+
+
+def test_an_ok_in_hold_on_inputs_that_grew_old_says_all_that_is_old():
+    rig = Rig(decision_timeout=5.0).arm()
+    rig.answer(rig.ask(), Decision.VETO)
+    chunk = rig.ask()
+    rig.advance(400)
+    rig.feed(joints=False)
+    rig.image_age_s = 0.9
+    rig.feed(joints=False)
+    rig.answer(chunk)
+    assert rig.state is State.HOLD
+    assert not rig.forwards()
+    assert rig.gate.stance.reasons == Reason.STALE_JOINTS
+    assert rig.gate.stance.message == (
+        'not released: joint_states are 0.40 s old; joint_state_timeout is 0.2 s; '
+        'the newest camera frame is 0.90 s old; image_timeout is 0.5 s')
+
+
+def test_without_joints_there_is_no_hold_and_the_latch_says_why():
+    rig = Rig().arm()
+    rig.advance(500)
+    rig.effects = []
+    rig.note(rig.gate.engage(False, rig.now).effects)
+    assert rig.state is State.ESTOP
+    assert rig.gate.stance.message == 'disengaged; no measured joints to hold at'
+    assert rig.gate.stance.reasons == Reason.NOT_ENGAGED | Reason.STALE_JOINTS | Reason.ESTOP
+    assert [type(e) for e in rig.effects] == [CancelGoal, StateChanged]
+    assert not rig.gate.clear(rig.now).success
+
+
+def test_as_many_fresh_cycles_as_are_asked_for_are_enough():
+    for missing, withheld in ((1, ['withheld: inputs fresh for 2 of 3 cycles']), (0, [])):
+        rig = Rig(arm_cycles=3).arm()
+        chunk = rig.ask()
+        rig.effects = []
+        rig.gate.streaks.fresh = 3 - missing
+        rig.answer(chunk)
+        assert [e.message for e in rig.effects if isinstance(e, Refused)] == withheld
+        assert len(rig.forwards()) == 1 - missing
