@@ -166,6 +166,22 @@ def test_a_twist_moves_the_tip_along_it():
     assert done.trajectory.velocities[:-1].any(axis=1).all()
 
 
+def test_a_unitless_twist_is_scaled_as_its_own_kind_of_motion():
+    scales = {'scale_linear': 0.1, 'scale_rotational': 0.3}
+    still = (0.0, 0.0, 0.0)
+    for axes, unitless, speed in (
+            (('tx', 'ty'), twist((0.5, 0.8, 0.0)), twist((0.05, 0.08, 0.0))),
+            (('rz',), twist(still, (0.0, 0.0, 0.6)), twist(still, (0.0, 0.0, 0.18)))):
+        arm = {**ARM, 'cartesian_axes': axes}
+        found, wanted = (run(command, start=BENT, **changes, **arm) for command, changes in (
+            (unitless, {'command_in_type': 'unitless', **scales}), (speed, {})))
+        np.testing.assert_allclose(found.trajectory.positions, wanted.trajectory.positions,
+                                   atol=1e-9)
+        assert np.abs(found.trajectory.positions[-1] - BENT.positions).max() > 0.01
+    assert 'the angular of z is 1.5' in refused(
+        twist(angular=(0.0, 0.0, 1.5)), command_in_type='unitless', **ARM)
+
+
 def test_a_twist_in_the_frame_of_the_tip_turns_with_it():
     done = run(twist((0.1, 0.0, 0.0), frame_id='tip'), start=BENT, **ARM)
     moved = tip(done.trajectory.positions[0]) - tip(BENT.positions)
