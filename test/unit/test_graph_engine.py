@@ -204,7 +204,7 @@ def test_the_observation_of_the_check_before_is_not_encoded_again(engines, monke
             assert noted.graphs == ['predict', 'encode', 'predict']
 
 
-def test_many_chunks_over_several_threads_are_those_of_one(checkpoint, engines):
+def test_many_chunks_and_frames_over_several_threads_are_those_of_one(checkpoint, engines):
     inputs = make_input(10)
     chunks = [dataclasses.replace(inputs, actions=inputs.actions * scale)
               for scale in np.linspace(0.5, 1.5, 11, dtype=np.float32)]
@@ -213,6 +213,15 @@ def test_many_chunks_over_several_threads_are_those_of_one(checkpoint, engines):
         for one, two in zip(engines[0].check_batch(chunks), threaded.check_batch(chunks),
                             strict=True):
             np.testing.assert_allclose(one.risk, two.risk, atol=2e-6)
+        outputs = engines[0].check(inputs), threaded.check(inputs)
+        frames, futures = [], []
+        for engine, output in zip((engines[0], threaded), outputs, strict=True):
+            frames.append(engine.decode(output).astype(int))
+            futures.append(engine.sample(output, num_futures=2, seed=3).astype(int))
+        for one, two in (frames, futures):
+            assert np.abs(one - two).max() <= 1
+        # What runs frame by frame still has every thread to itself.
+        assert np.abs(threaded.decode_step(outputs[1], 2).astype(int) - frames[1][2]).max() <= 1
     finally:
         threaded.close()
 

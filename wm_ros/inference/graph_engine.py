@@ -139,8 +139,7 @@ class GraphEngine(ABC):
 
     def decode(self, output: CheckOutput) -> NDArray[np.uint8]:
         """Decode the mean frames of a check, RGB uint8 (H, h, w, 3)."""
-        return np.stack([self.decode_step(output, step)
-                         for step in range(len(_latents(output).latents))])
+        return self._frames(output, None)
 
     def decode_step(self, output: CheckOutput, step: int, future: Future | None = None
                     ) -> NDArray[np.uint8]:
@@ -184,9 +183,12 @@ class GraphEngine(ABC):
         for _ in range(num_futures):
             future = self.begin_future(output, rng, num_steps=num_steps, guidance=guidance,
                                        temperature=temperature)
-            futures.append(np.stack([self.decode_step(output, step, future)
-                                     for step in range(len(_latents(output).latents))]))
+            futures.append(self._frames(output, future))
         return np.stack(futures)
+
+    def _frames(self, output: CheckOutput, future: Future | None) -> NDArray[np.uint8]:
+        return np.stack([self.decode_step(output, step, future)
+                         for step in range(len(_latents(output).latents))])
 
     def _encode(self, pictures: list[NDArray[np.uint8]]) -> list[Any]:
         """Encode observations; the one before is still there if it is asked for again."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from wm_ros.errors import EngineError
 from wm_ros.inference.checkpoint import Checkpoint
-from wm_ros.inference.graph_engine import GraphEngine
+from wm_ros.inference.engine import CheckOutput
+from wm_ros.inference.graph_engine import Future, GraphEngine
 
 # Of many chunks so many are looked at in one pass: more do not fit into the caches.
 _PART = 4
@@ -47,10 +48,13 @@ class OnnxEngine(GraphEngine):
             self._horizon = checkpoint.config.horizon
             self._one = _session(content['predict'], 1, {
                 'batch': 1, 'observations': 1, 'steps': self._horizon})
+            # Several frames at once leave one thread to each.
+            self._decode_one = (self._sessions['decode'] if num_threads == 1
+                                else _session(content['decode'], 1))
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'{checkpoint.directory}: onnxruntime refuses the exported graphs: '
                               f'{error}') from error
-        self._num_threads = num_threads
+        self._num_threads, self._is_shared_out = num_threads, False
         self._pool = ThreadPoolExecutor(num_threads, 'onnxruntime')
         # Without geometry some inputs have nothing to do, and the exporter leaves them out.
         self._inputs = {name: {item.name for item in session.get_inputs()}
@@ -70,10 +74,25 @@ class OnnxEngine(GraphEngine):
             session = self._sessions[graph]
             if graph == 'predict' and given['actions'].shape[1] == self._horizon:
                 session = self._one
+            if graph == 'decode' and self._is_shared_out:
+                session = self._decode_one
             made: list[Any] = session.run(None, given)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise EngineError(f'onnxruntime failed on {graph}: {error}') from error
         return made
+
+    def _frames(self, output: CheckOutput, future: Future | None) -> NDArray[np.uint8]:
+        """Draw and decode a frame on each thread: drawing by itself uses no more than one."""
+        if self._num_threads == 1:
+            return super()._frames(output, future)
+        self.begin_frames(output)
+        self._is_shared_out = True
+        try:
+            return np.stack(list(self._pool.map(
+                lambda step: self.decode_step(output, step, future),
+                range(len(output.joint_positions)))))
+        finally:
+            self._is_shared_out = False
 
     def _run_parts(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Predict several chunks, a few at a time on each thread."""
