@@ -209,6 +209,29 @@ def test_a_hold_at_joints_of_long_ago_is_seen():
     assert 'long ago' in words
 
 
+@pytest.mark.parametrize('age_ms', [3, 200, 400, 560])
+def test_a_process_that_waited_may_have_decided_on_a_hold_at_any_time_meanwhile(age_ms):
+    """An arm at 0.2 rad/s; gate and observer waited for a processor for 500 ms before the hold."""
+    ledger, at_ns = make_ledger(make_command(), up_to=SECOND - 480 * MS), SECOND + 1000 * MS
+    ledger.timeline.waits += [(at_ns - 600 * MS, 0), (at_ns, 500 * MS)]
+    for ms in range(0, 1001, 20):
+        ledger.take_joints(NAMES, START + 2e-4 * ms, SECOND + ms * MS)
+        ledger.usable_joints.append(SECOND + ms * MS)
+    send_out(ledger, hold(START + 2e-4 * (1000 - age_ms)), at_ns)
+    assert judged(ledger) == []
+
+
+def test_a_hold_from_before_all_waiting_is_seen():
+    ledger, at_ns = make_ledger(make_command(), up_to=SECOND - 480 * MS), SECOND + 2000 * MS
+    ledger.timeline.waits += [(at_ns - 600 * MS, 0), (at_ns, 100 * MS)]
+    for ms in range(0, 2001, 20):
+        ledger.take_joints(NAMES, START + 2e-4 * ms, SECOND + ms * MS)
+        ledger.usable_joints.append(SECOND + ms * MS)
+    send_out(ledger, hold(START + 2e-4 * 1300), at_ns)
+    [(invariant, words)] = judged(ledger)
+    assert (invariant, words[:31]) == ('5', 'a hold at joints of long ago: a')
+
+
 def test_a_hold_that_nobody_measured_lately_is_seen():
     """The place is right by chance: what could be used is older."""
     ledger = make_ledger(make_command())

@@ -112,9 +112,11 @@ class CampaignLedger(Ledger):
         """Leave open which verdict counts until a release is judged."""
 
     def _is_late_hold(self, output: _Output, late_ns: int) -> bool:
-        """Say whether it is a hold, or was one when the gate may have decided on it."""
+        """Say whether it is a hold, or was one whenever the gate may have decided on it."""
+        latest_ns = late_ns + TOLERANCE_NS
+        # A sample counts for so long: nothing lies between two of these times.
         return any(self._is_hold(replace(output, received_ns=output.received_ns - earlier_ns))
-                   for earlier_ns in (late_ns, late_ns + TOLERANCE_NS))
+                   for earlier_ns in (*range(0, latest_ns, _HOLD_WINDOW_NS), latest_ns))
 
     def _is_old_hold(self, output: _Output) -> bool:
         """Say whether it would have been a hold in the last seconds."""
