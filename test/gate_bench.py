@@ -14,7 +14,6 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from wm_ros.demo.shared_memory import own_segments, remove_segments
 from wm_ros.gate.values import NS_PER_S
 from wm_ros.msg import ActionChunk, GateState, PredictorStatus, Verdict
 from wm_ros.ros import qos
@@ -98,10 +97,8 @@ class Bench:
     def stop_process(self) -> None:
         """Kill the gate's process, if it has one that still lives."""
         if self.process is not None:
-            segments = own_segments(self.process.pid)
             self.process.kill()
             self.process.wait()
-            remove_segments(segments)
 
     def expect_state(self, state: int, timeout_s: float = 5.0) -> GateState:
         """Wait for a state."""

@@ -39,7 +39,7 @@ def names():
         path.unlink(missing_ok=True)
 
 
-def test_a_killed_process_leaves_nothing_of_its_own(tmp_path, names):
+def test_a_killed_process_leaves_nothing_of_its_own(tmp_path, names, monkeypatch):
     (tmp_path / 'holder.py').write_text(HOLD)
     environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
     with Processes(tmp_path / 'logs', environment) as processes:
@@ -48,8 +48,26 @@ def test_a_killed_process_leaves_nothing_of_its_own(tmp_path, names):
         assert holder.stdout.readline() == 'up\n'
         assert set(own_segments(holder.pid)) == {names['segment'], names['lock']}
         processes.kill('holder')
+        # Others may still have to read it.
+        assert all(path.exists() for path in names.values())
+        monkeypatch.setattr('wm_ros.demo.processes._READ_S', 0.0)
+        processes.start('other', 'holder')
+        processes.kill('other')
+        assert not names['segment'].exists()
     assert {name for name, path in names.items() if path.exists()} == {
         'port', 'other', 'other_lock'}
+
+
+def test_the_end_of_all_removes_what_the_last_has_left(tmp_path, names):
+    (tmp_path / 'holder.py').write_text(HOLD)
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    with Processes(tmp_path / 'logs', environment) as processes:
+        holder = processes.start('holder', 'holder', [
+            str(names[name]) for name in ('segment', 'lock')], reads_output=True)
+        assert holder.stdout.readline() == 'up\n'
+        processes.kill('holder')
+        assert names['segment'].exists()
+    assert not names['segment'].exists()
 
 
 def test_a_process_that_has_ended_owns_nothing():

@@ -20,6 +20,8 @@ from wm_ros.errors import WorldModelError
 _STOP_TIMEOUT_S = 5.0
 _LOCK_PORT_BASE = 32768
 _TAIL_LINES = 12
+# So long after its death somebody may still read what a process had sent, s.
+_READ_S = 10.0
 # RTPS: ports of domain d begin here; above domain 100 they meet Linux's ephemeral ports.
 _PORT_BASE, _PORT_STEP, _FIRST_UNICAST, _DOMAINS = 7400, 250, 10, range(1, 101)
 
@@ -36,6 +38,8 @@ class Processes:
         self._logs = log_directory
         self._environment = environment
         self._running: dict[str, subprocess.Popen[str]] = {}
+        # Of processes that were killed: when, and what they left in shared memory.
+        self._left: list[tuple[float, list[Path]]] = []
         log_directory.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, module: str, arguments: Sequence[str] = (), *,
@@ -89,7 +93,8 @@ class Processes:
     def kill(self, name: str) -> None:
         """Kill one of them, wait for its end and forget it, so that it may be started again."""
         process = self._running.pop(name)
-        _kill(process)
+        self._kill(process)
+        self._clean(older_s=_READ_S)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -102,10 +107,23 @@ class Processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                _kill(process)
+                self._kill(process)
             if process.stdout is not None:
                 process.stdout.close()
         self._running.clear()
+        self._clean(older_s=0.0)
+
+    def _kill(self, process: 'subprocess.Popen[str]') -> None:
+        segments = own_segments(process.pid)
+        _signal(process, signal.SIGKILL)
+        process.wait()
+        self._left.append((time.monotonic(), segments))
+
+    def _clean(self, *, older_s: float) -> None:
+        """Remove what was left in shared memory by those that died so long ago."""
+        before_s = time.monotonic() - older_s
+        while self._left and self._left[0][0] <= before_s:
+            remove_segments(self._left.pop(0)[1])
 
     def __enter__(self) -> 'Processes':
         """Return the family itself."""
@@ -115,13 +133,6 @@ class Processes:
                  trace: TracebackType | None) -> None:
         """End all of them."""
         self.stop()
-
-
-def _kill(process: 'subprocess.Popen[str]') -> None:
-    segments = own_segments(process.pid)
-    _signal(process, signal.SIGKILL)
-    process.wait()
-    remove_segments(segments)
 
 
 def _signal(process: 'subprocess.Popen[str]', number: signal.Signals) -> None:

@@ -5,6 +5,8 @@ What Fast DDS leaves in shared memory when a process is killed.
 
 A participant that ends removes its segment itself. One that is killed leaves it there, 32 MiB with
 config/fastdds.xml, until somebody runs 'fastdds shm clean': a thousand kills fill the memory.
+
+Not at once: somebody may still read what it sent last.
 """
 
 import re
