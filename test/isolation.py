@@ -21,8 +21,6 @@ from typing import Any
 
 import pytest
 
-from wm_ros.demo.shared_memory import own_segments, remove_segments
-
 ISOLATED_FOLDERS = ('node', 'system')
 OUTPUT_TAIL_CHARS = 8000
 EXIT_TIMEOUT_S = 20.0
@@ -121,11 +119,9 @@ class Child:
 
     def kill(self) -> None:
         """End the child and whatever it started."""
-        segments = own_segments(self._process.pid)
         if self._process.poll() is None:
             os.killpg(self._process.pid, 9)
         self._process.wait()
-        remove_segments(segments)
 
     def close(self, *, is_finished: bool) -> None:
         """

@@ -218,13 +218,13 @@ def test_a_manifest_of_another_form_is_refused_in_words(tmp_path):
 def test_graphs_of_another_version_are_refused(tmp_path):
     write_tiny_checkpoint(tmp_path)
     manifest = json.loads((tmp_path / 'manifest.json').read_text())
-    for version in (1, 2, 4, '3'):
+    for version in (1, 2, 3, 5, '4'):
         (tmp_path / 'manifest.json').write_text(json.dumps({**manifest, 'graphs': version}))
         with pytest.raises(CheckpointError, match=rf'graphs are version {version!r}.*wm-ros'):
             load_checkpoint(tmp_path)
     del manifest['graphs']
     (tmp_path / 'manifest.json').write_text(json.dumps(manifest))
-    with pytest.raises(CheckpointError, match='graphs are version 1, this program runs 3'):
+    with pytest.raises(CheckpointError, match='graphs are version 1, this program runs 4'):
         load_checkpoint(tmp_path)
 
 

@@ -5,6 +5,8 @@ A process whose wall clock can be stepped, without a privilege and without touch
 
 A small library, compiled when it is needed, stands before the C library's clock and adds to the
 wall clock what a file says. The steady clock stays as it is, as it does when a host's clock steps.
+Deadlines that a program takes from the wall clock are handed on in the host's time: else each wait
+would be longer by the step, which no real step of a clock makes it, and DDS deaf for as long.
 
     python -m wm_ros.ros.faults_wall_clock LIBRARY FILE MODULE [ARGUMENTS]
 
@@ -27,6 +29,8 @@ _SOURCE = r'''
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -42,15 +46,51 @@ __attribute__((constructor)) static void open_offset(void) {
   if (memory != MAP_FAILED) offset_ns = memory;
 }
 
+static void add_to(struct timespec *at, int64_t by_ns) {
+  int64_t nanoseconds = at->tv_nsec + by_ns % 1000000000;
+  at->tv_sec += by_ns / 1000000000 + (nanoseconds >= 1000000000) - (nanoseconds < 0);
+  at->tv_nsec = (nanoseconds + 1000000000) % 1000000000;
+}
+
 int clock_gettime(clockid_t which, struct timespec *at) {
   if (!real_clock) real_clock = dlsym(RTLD_NEXT, "clock_gettime");
   int result = real_clock(which, at);
-  if (result == 0 && which == CLOCK_REALTIME && offset_ns) {
-    int64_t nanoseconds = at->tv_nsec + *offset_ns % 1000000000;
-    at->tv_sec += *offset_ns / 1000000000 + (nanoseconds >= 1000000000) - (nanoseconds < 0);
-    at->tv_nsec = (nanoseconds + 1000000000) % 1000000000;
-  }
+  if (result == 0 && which == CLOCK_REALTIME && offset_ns) add_to(at, *offset_ns);
   return result;
+}
+
+/* No host has been up for thirty years: only the wall clock gives such a time. */
+static struct timespec of_host(const struct timespec *deadline) {
+  struct timespec at = *deadline;
+  if (offset_ns && at.tv_sec > 1000000000) add_to(&at, -*offset_ns);
+  return at;
+}
+
+static void *next(const char *name) {
+  void *found = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");  /* x86_64 has an older one too */
+  return found ? found : dlsym(RTLD_NEXT, name);
+}
+
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                           const struct timespec *deadline) {
+  static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+  if (!real) real = next("pthread_cond_timedwait");
+  struct timespec at = of_host(deadline);
+  return real(condition, mutex, &at);
+}
+
+int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadline) {
+  static int (*real)(pthread_mutex_t *, const struct timespec *);
+  if (!real) real = next("pthread_mutex_timedlock");
+  struct timespec at = of_host(deadline);
+  return real(mutex, &at);
+}
+
+int sem_timedwait(sem_t *semaphore, const struct timespec *deadline) {
+  static int (*real)(sem_t *, const struct timespec *);
+  if (!real) real = next("sem_timedwait");
+  struct timespec at = of_host(deadline);
+  return real(semaphore, &at);
 }
 '''
 
