@@ -40,7 +40,8 @@ GEOMETRY_FILES = {'shade': 'shade.onnx'}
 SAMPLER_FILES = {'flow': 'flow.onnx', 'without_action': 'without_action.onnx'}
 DEFAULT_NAME = 'so101_tiny'
 # Of the graphs' inputs and outputs. 1: each chunk with its own context, shadows with the encoder.
-# 2: the decoder samples the newest frame where the arm's pixels were.
+# 2: the decoder samples the newest frame where the arm's pixels were. 3: it takes them carried.
+# 4: how far off joints are is a matrix.
 GRAPHS_VERSION = 4
 
 _PLAIN_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')

@@ -132,7 +132,7 @@ class GraphEngine(ABC):
     def begin_frames(self, output: CheckOutput) -> bool:
         """Do what the frames of a check share, see ``Engine.begin_frames``."""
         made = _latents(output)
-        if self._surface is None or any(known is made for known, _ in self._seen):
+        if self._surface is None or self._known(made) is not None:
             return False
         self._look(made)
         return True
@@ -202,9 +202,9 @@ class GraphEngine(ABC):
         """See where the arm is at the newest frame; None if its geometry is not known."""
         if self._surface is None:
             return None
-        for known, newest in self._seen:
-            if known is made:
-                return newest
+        known = self._known(made)
+        if known is not None:
+            return known
         shade = self._run('shade', {'detail': made.detail, 'last': made.last})[0]
         before, camera, shade = (
             self._to_numpy(part) for part in (made.before, made.camera, shade))
@@ -214,6 +214,9 @@ class GraphEngine(ABC):
         # drawn step by step, a step of another may be compared with what came.
         self._seen = [*self._seen[-1:], (made, newest)]
         return newest
+
+    def _known(self, made: Latents) -> Newest | None:
+        return next((newest for seen, newest in self._seen if seen is made), None)
 
     def _draw(self, one: Latents, newest: Newest | None, off: NDArray[np.float64] | None
               ) -> dict[str, NDArray[Any]] | None:

@@ -208,9 +208,7 @@ class Judge:
 
         :raises EngineError: if the judgement has no prediction.
         """
-        if judgement.output is None:
-            raise EngineError('an invalid judgement has no frames')
-        return self.engine.decode(judgement.output)
+        return self.engine.decode(_drawable(judgement))
 
     def begin_frames(self, judgement: Judgement) -> bool:
         """
@@ -218,9 +216,7 @@ class Judge:
 
         :raises EngineError: if the judgement has no prediction.
         """
-        if judgement.output is None:
-            raise EngineError('an invalid judgement has no frames')
-        return self.engine.begin_frames(judgement.output)
+        return self.engine.begin_frames(_drawable(judgement))
 
     def frame(self, judgement: Judgement, step: int, future: Any = None) -> NDArray[np.uint8]:
         """
@@ -229,9 +225,7 @@ class Judge:
         :param future: from ``begin_future``; the mean one if None.
         :raises EngineError: if the judgement has no prediction.
         """
-        if judgement.output is None:
-            raise EngineError('an invalid judgement has no frames')
-        return self.engine.decode_step(judgement.output, step, future)
+        return self.engine.decode_step(_drawable(judgement), step, future)
 
     def begin_future(self, judgement: Judgement, rng: np.random.Generator) -> Any:
         """
@@ -278,3 +272,9 @@ class Judge:
             risk=output.risk, uncertainty=output.uncertainty,
             joint_positions=output.joint_positions, joint_names=config.joint_names,
             model_id=self.model_id)
+
+
+def _drawable(judgement: Judgement) -> CheckOutput:
+    if judgement.output is None:
+        raise EngineError('an invalid judgement has no frames')
+    return judgement.output
