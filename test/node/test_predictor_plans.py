@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """wm_predictor and time: plans, budgets, golden frames and futures, over real DDS."""
 
-import time
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from fake_judge import JOINTS, FakeJudge, stuck
 from harness import Harness
 from lifecycle_msgs.msg import Transition
 from predictor_bench import Bench
+from rclpy.time import Time
 
 from wm_ros.msg import Prediction, Verdict
 from wm_ros.ros import conversions, qos
@@ -64,7 +64,9 @@ def test_a_release_that_comes_too_late_is_taken_back(bench, judge):
         message = bench.chunk(decide_by_s=0.3)
         bench.chunks.publish(message)
         bench.harness.spin_until(entered.is_set, 5.0, 'the judge was not asked')
-        time.sleep(0.4)
+        decide_by = Time.from_msg(message.decide_by)
+        bench.harness.spin_until(
+            lambda: bench.harness.tester.get_clock().now() > decide_by, 5.0, 'time stands still')
     verdict = bench.verdicts.expect(lambda v: v.chunk_id == message.chunk_id)
     assert (verdict.decision, verdict.reasons) == (Verdict.VETO, Verdict.DEADLINE)
     assert 'looked at 5 steps, but was done' in verdict.message

@@ -8,10 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from process_rig import children_of, is_alive, wait_until
 from rich.console import Console
 
 pytest.importorskip('psutil', reason="needs the bench extra: pip install 'wm_ros[bench]'")
@@ -24,14 +24,6 @@ from wm_ros.errors import CheckpointError  # noqa: E402
 CHECKPOINT = Path(__file__).resolve().parents[2] / 'models' / 'so101_tiny'
 # The gate alone is given a tenth, but never fewer than 20.
 COMMANDS, GATE_COMMANDS = 30, 20
-
-
-def is_alive(pid):
-    """Say whether a process of this id runs; one that only waits for its parent does not."""
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture
@@ -99,13 +91,14 @@ def test_an_interrupt_ends_every_process_and_keeps_what_is_finished(tmp_path, nu
         # Tests that a shell started in the background ignore SIGINT, and so would this.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     events, children = tmp_path / 'out' / 'logs' / 'gate_alone' / 'events.jsonl', []
+
+    def is_reported():
+        assert process.poll() is None, process.stderr.read()
+        return events.is_file() and '"command"' in events.read_text()
+
     try:
-        deadline = time.monotonic() + 120
-        while not (events.is_file() and '"command"' in events.read_text()):
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline, 'no command was reported'
-            time.sleep(0.1)
-        children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+        wait_until(is_reported, 120, 'no command was reported')
+        children = children_of(process.pid)
         assert len(children) == 4
         process.send_signal(number)
         _out, errors = process.communicate(timeout=60)
@@ -114,7 +107,7 @@ def test_an_interrupt_ends_every_process_and_keeps_what_is_finished(tmp_path, nu
         process.communicate()
         left = [pid for pid in children if is_alive(pid)]
         for pid in left:
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
     assert process.returncode == 130
     assert errors == 'wm-ros benchmark: stopped; what was finished is kept\n'
     assert left == []

@@ -26,6 +26,7 @@ from dataclasses import replace  # noqa: E402 (the tests need both packages abov
 
 from keystore import Keystore, make_signer  # noqa: E402
 from policy_rig import enclaves, load_policy  # noqa: E402
+from process_rig import wait_until  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[1] / 'secure_peer.cpp'
 NODE = SOURCE.with_name('secure_node.py')
@@ -134,12 +135,14 @@ class Peer:
 
     def wait_for(self, line: str) -> None:
         """Wait until the process has printed a line."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while line not in self.lines:
+        def is_there() -> bool:
+            if line in self.lines:
+                return True
             assert self._process.poll() is None, (
                 f'ended with code {self._process.returncode} before {line!r}: {self.errors()}')
-            assert time.monotonic() < deadline, f'no {line!r} in {TIMEOUT_S} s: {self.lines}'
-            time.sleep(0.02)
+            return False
+
+        wait_until(is_there, TIMEOUT_S, lambda: f'no {line!r} in {TIMEOUT_S} s: {self.lines}')
 
     def exit_code(self) -> int:
         """Wait for the end of a process that refuses to work."""
@@ -234,11 +237,8 @@ def test_an_enclave_without_its_key_does_not_start(start, store):
 def test_a_node_with_keys_and_no_plugins_does_not_start_unprotected(store):
     # Where the plugins are, the gate starts; where they are not, it must not fall back to none.
     peer = Peer([sys.executable, str(NODE)], 'read', VERDICT, 'x', store, GATE)
-    deadline = time.monotonic() + TIMEOUT_S
-    while 'ready' not in peer.lines and time.monotonic() < deadline:
-        if peer.poll() is not None:
-            break
-        time.sleep(0.02)
+    wait_until(lambda: 'ready' in peer.lines or peer.poll() is not None, TIMEOUT_S,
+               'it neither starts nor refuses to')
     peer.end()
     if 'ready' not in peer.lines:
         assert peer.poll() == NO_PARTICIPANT

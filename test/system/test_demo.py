@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from process_rig import is_alive
 from rich.console import Console
 
 from wm_ros.cli import main
@@ -23,14 +24,6 @@ KEYS = {
     'episodes', 'commands', 'collisions_ungated', 'collisions_gated', 'prevented_pct', 'vetoes',
     'false_veto_pct', 'warning_median_s', 'release_p50_ms', 'release_p99_ms', 'release_max_ms',
     'deadline_misses', 'unverified_releases', 'frames_per_s'}
-
-
-def is_alive(pid):
-    """Say whether a process of this id runs; one that only waits for its parent does not."""
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture

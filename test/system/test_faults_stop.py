@@ -6,18 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from process_rig import children_of, wait_until
 
 from wm_ros.demo.shared_memory import own_segments
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process's main thread started."""
-    return [int(child) for child in Path(
-        f'/proc/{pid}/task/{pid}/children').read_text().split()]
 
 
 @pytest.mark.slow
@@ -27,13 +21,15 @@ def test_a_terminated_run_leaves_nothing_behind():
         [sys.executable, '-m', 'wm_ros.cli', 'faults', 'run', '14'],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     children, segments = [], set()
+
+    def are_up():
+        assert process.poll() is None, process.stderr.read()
+        started = children_of(process.pid)
+        return len(started) >= 2 and all(own_segments(child) for child in started)
+
     try:
-        deadline = time.monotonic() + 90
-        while len(children) < 2 or not all(own_segments(child) for child in children):
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline, 'gate and predictor did not start'
-            children = children_of(process.pid)
-            time.sleep(0.1)
+        wait_until(are_up, 90, 'gate and predictor did not start')
+        children = children_of(process.pid)
         segments = {file for child in (process.pid, *children) for file in own_segments(child)}
         process.send_signal(signal.SIGTERM)
         _out, errors = process.communicate(timeout=45)

@@ -9,10 +9,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from process_rig import cpu_s, is_alive, wait_until
 from rich.console import Console
 
 from wm_ros.benchmark import run as module
@@ -115,24 +114,13 @@ def test_a_busy_core_is_free_again_when_the_benchmark_was_killed(tmp_path):
                               stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     try:
-        time.sleep(0.5)
-        os.kill(child, 0)
+        # Longer than it takes to start: it knows its parent only then.
+        wait_until(lambda: cpu_s(child) > 0.5, 30, 'it does not compute')
         parent.kill()
         parent.communicate()
-        deadline = time.monotonic() + 30
-        while not is_gone(child):
-            assert time.monotonic() < deadline, 'it computes on'
-            time.sleep(0.05)
+        wait_until(lambda: not is_alive(child), 30, 'it computes on')
     finally:
         parent.kill()
         parent.communicate()
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-
-
-def is_gone(pid):
-    """Say whether a process has ended, whether or not anybody has asked for its exit code."""
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] == 'Z'
-    except FileNotFoundError:
-        return True
