@@ -13,11 +13,12 @@ from wm_ros.gate.checks import CommandRefused
 from wm_ros.gate.commands import check_limits, prepare, prepare_request
 from wm_ros.gate.config import ARRAY_TYPE, TRAJECTORY_TYPE
 from wm_ros.gate.digest import digest_trajectory
+from wm_ros.gate.inputs import Inputs
 from wm_ros.gate.requests import ActionTargets, Jog, Twist
 from wm_ros.gate.robot import Robot
 from wm_ros.gate.stretch import stretch
 from wm_ros.gate.trim import trim
-from wm_ros.gate.values import Command, CommandPoint
+from wm_ros.gate.values import NS_PER_S, Command, CommandPoint, Now
 
 NAMES = ('a', 'b', 'c')
 NUMBER = st.floats(-10.0, 10.0)
@@ -165,3 +166,31 @@ def test_whatever_request_passes_is_finite_and_inside_the_limits(
     if is_array:
         wanted = CommandInterface.VELOCITY if kind == 'velocity' else CommandInterface.POSITION
         assert prepared.interface is wanted, 'a controller gets what it takes'
+
+
+@given(st.lists(st.integers(1, 800), min_size=2, max_size=8), st.integers(-2000, 2000),
+       st.data())
+def test_no_step_of_the_wall_clock_makes_joints_look_younger_than_they_are(gaps, step, data):
+    """
+    Joints that wait for the gate are never taken to be younger, but for a step of the clock.
+
+    The gate looks at its clocks after each of ``gaps`` ms; a sample is stamped at some moment and
+    taken when the gate looks next; the wall clock is set once by ``step`` ms, at any moment.
+    """
+    looks = np.cumsum(gaps).tolist()
+    sampled = data.draw(st.integers(0, looks[-1]))
+    stepped = data.draw(st.integers(0, looks[-1]))
+
+    def wall_ns(at_ms: int) -> int:
+        return ROS_START_NS + (at_ms + (step if at_ms > stepped else 0)) * 1_000_000
+
+    inputs = Inputs(make_config(joint_state_timeout=2.0, max_future_skew=1.0))
+    for at_ms in (0, *looks):
+        now = Now(at_ms * 1_000_000, wall_ns(at_ms))
+        inputs.see_clocks(now)
+        if sampled <= at_ms:
+            problem = inputs.take_joints(
+                make_sample(stamp_ns=wall_ns(sampled)), now)
+            true_age_s = (at_ms - sampled) / 1000
+            assert problem is not None or inputs.joint_age_s(now) >= true_age_s - 1 / NS_PER_S
+            break

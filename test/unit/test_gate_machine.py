@@ -681,6 +681,60 @@ def test_time_on_the_way_counts_into_the_age_of_joints():
     assert rig.gate.inputs.fresh_joints(rig.now) is None
 
 
+def suspended(gap_ms: float, step_ms: float) -> Rig:
+    """Arm a gate, let it stand still while the wall clock is set by ``step_ms``."""
+    rig = Rig().arm()
+    rig.advance(gap_ms, ros_ms=gap_ms + step_ms)
+    return rig
+
+
+def test_joints_that_waited_while_the_clock_was_set_back_are_not_taken_for_fresh():
+    # Campaign, seed 191: a sample of 0.37 s ago looked 0.07 s old and the hold was made of it.
+    rig = suspended(400, -300)
+    rig.note(rig.gate.take_joints(make_sample((0.5, 0.5), stamp_ns=rig.now.ros_ns - 70 * MS),
+                                  rig.now))
+    assert rig.effects[-1].message == (
+        'joint_states are stamped 0.070 s ago, but the clock was set back while the gate stood '
+        'still and may hide 0.300 s; joint_state_timeout is 0.2 s')
+    assert rig.gate.inputs.fresh_joints(rig.now) is None
+    rig.tick()
+    rig.advance(10)
+    rig.tick()
+    assert not rig.holds()
+    assert rig.state is State.ESTOP
+
+
+@pytest.mark.parametrize(('gap_ms', 'step_ms', 'age'), [
+    (400, 0, 0.03), (400, 300, 0.03), (400, -100, 0.13), (150, -300, 0.18), (150, -9000, 0.18),
+    (10, -9000, 0.04)])
+def test_no_more_is_hidden_than_the_step_back_or_the_gap(gap_ms, step_ms, age):
+    rig = suspended(gap_ms, step_ms)
+    sample = make_sample(stamp_ns=rig.now.ros_ns - 30 * MS)
+    assert not rig.gate.take_joints(sample, rig.now)
+    assert rig.gate.inputs.joint_age_s(rig.now) == pytest.approx(age)
+
+
+def test_joints_that_come_later_are_as_old_as_their_stamps_again():
+    rig = suspended(400, -300)
+    rig.feed()
+    assert rig.gate.inputs.fresh_joints(rig.now) is None
+    rig.tick()
+    rig.advance(50)
+    rig.feed()
+    assert rig.gate.inputs.fresh_joints(rig.now) is None
+    rig.advance(1)
+    rig.feed()
+    assert rig.gate.inputs.joint_age_s(rig.now) == 0.0
+
+
+def test_the_tick_sees_a_step_before_the_joints_come():
+    rig = suspended(400, -300)
+    rig.tick()
+    rig.advance(5)
+    rig.feed()
+    assert rig.gate.inputs.fresh_joints(rig.now) is None
+
+
 def test_clear_without_an_estop_changes_nothing():
     rig = Rig().arm()
     answer = rig.gate.clear(rig.now)

@@ -5,7 +5,7 @@ What the gate last heard of the robot and the predictor, and how old it is.
 
 Ages run on the steady clock from the moment of receipt. The ROS stamp of a message is judged once,
 when it arrives, with both bounds: a stamp in the future is as stale as an old one, and a step of
-the wall clock costs at most the message under way.
+the wall clock costs at most the messages under way.
 """
 
 import math
@@ -16,6 +16,7 @@ import numpy as np
 from wm_ros.datatypes import JointSample, Reason
 from wm_ros.gate.checks import column_order
 from wm_ros.gate.config import GateConfig
+from wm_ros.gate.stepped import HiddenAge
 from wm_ros.gate.values import NS_PER_S, Heartbeat, Now
 
 # The gate holds at this part of joint_state_timeout, while the joints still serve for a hold.
@@ -46,8 +47,13 @@ class Inputs:
         self._beat_steady_ns = 0
         self._progress: int | None = None
         self._lost_text = ''
+        self._hidden_age = HiddenAge()
         self._verdict_steady_ns: int | None = None
         self.has_description = not config.robot_description_topic
+
+    def see_clocks(self, now: Now) -> None:
+        """Take note of both clocks; call at each tick."""
+        self._hidden_age.see(now)
 
     def take_joints(self, sample: JointSample, now: Now) -> Problem | None:
         """
@@ -56,7 +62,8 @@ class Inputs:
         :param sample: any order, extra joints allowed; sizes may be wrong.
         :returns: the problem, None if the sample was stored.
         """
-        self._joints_fault = self._judge_joints(sample, now)
+        hidden_ns = self._hidden_age.see(now)
+        self._joints_fault = self._judge_joints(sample, now, hidden_ns)
         if self._joints_fault is not None:
             return self._joints_fault
         index = {name: i for i, name in enumerate(sample.names)}
@@ -65,7 +72,7 @@ class Inputs:
             names=self.config.joint_names, positions=sample.positions[order].copy(),
             velocities=sample.velocities[order].copy(), stamp_ns=sample.stamp_ns)
         self._joints_steady_ns = now.steady_ns
-        self._joints_late_ns = max(0, now.ros_ns - sample.stamp_ns)
+        self._joints_late_ns = max(0, now.ros_ns - sample.stamp_ns) + hidden_ns
         return None
 
     def take_heartbeat(self, beat: Heartbeat, now: Now) -> None:
@@ -167,7 +174,8 @@ class Inputs:
         return Problem(
             Reason.UNCALIBRATED, 'the model is not calibrated; calibrate it or use mode shadow')
 
-    def _judge_joints(self, sample: JointSample, now: Now) -> Problem | None:
+    def _judge_joints(
+            self, sample: JointSample, now: Now, hidden_ns: int) -> Problem | None:
         size = len(sample.names)
         if sample.positions.shape != (size,) or sample.velocities.shape != (size,):
             return Problem(
@@ -188,4 +196,9 @@ class Inputs:
             return Problem(
                 Reason.STALE_JOINTS, f'joint_states are stamped {age_s:.3f} s ago; '
                 f'joint_state_timeout is {self.config.joint_state_timeout} s')
+        if max(0.0, age_s) + hidden_ns / NS_PER_S >= self.config.joint_state_timeout:
+            return Problem(
+                Reason.STALE_JOINTS, f'joint_states are stamped {age_s:.3f} s ago, but the clock '
+                f'was set back while the gate stood still and may hide {hidden_ns / NS_PER_S:.3f} '
+                f's; joint_state_timeout is {self.config.joint_state_timeout} s')
         return None

@@ -52,6 +52,7 @@ class Watching(GoalJudging):
         """Run the watchdogs; call at control_rate on the steady clock."""
         late_ns = 0 if self._last_tick_ns is None else now.steady_ns - self._last_tick_ns
         self._last_tick_ns = now.steady_ns
+        self.inputs.see_clocks(now)
         # One tick of grace, so that messages already in the queues count before the watchdogs.
         self._was_starved = late_ns > _STARVED_NS and not self._was_starved
         if self._was_starved or self.stance.state not in ACTIVE_STATES:
