@@ -16,7 +16,7 @@ import numpy as np
 from wm_ros.datatypes import JointSample, Reason
 from wm_ros.gate.checks import column_order
 from wm_ros.gate.config import GateConfig
-from wm_ros.gate.stepped import HiddenAge
+from wm_ros.gate.standstill import Standstill
 from wm_ros.gate.values import NS_PER_S, Heartbeat, Now
 
 # The gate holds at this part of joint_state_timeout, while the joints still serve for a hold.
@@ -47,13 +47,13 @@ class Inputs:
         self._beat_steady_ns = 0
         self._progress: int | None = None
         self._lost_text = ''
-        self._hidden_age = HiddenAge()
+        self._standstill = Standstill()
         self._verdict_steady_ns: int | None = None
         self.has_description = not config.robot_description_topic
 
     def see_clocks(self, now: Now) -> None:
         """Take note of both clocks; call at each tick."""
-        self._hidden_age.see(now)
+        self._standstill.see(now)
 
     def take_joints(self, sample: JointSample, now: Now) -> Problem | None:
         """
@@ -62,8 +62,8 @@ class Inputs:
         :param sample: any order, extra joints allowed; sizes may be wrong.
         :returns: the problem, None if the sample was stored.
         """
-        hidden_ns = self._hidden_age.see(now)
-        self._joints_fault = self._judge_joints(sample, now, hidden_ns)
+        self._standstill.see(now)
+        self._joints_fault = self._judge_joints(sample, now)
         if self._joints_fault is not None:
             return self._joints_fault
         index = {name: i for i, name in enumerate(sample.names)}
@@ -72,16 +72,19 @@ class Inputs:
             names=self.config.joint_names, positions=sample.positions[order].copy(),
             velocities=sample.velocities[order].copy(), stamp_ns=sample.stamp_ns)
         self._joints_steady_ns = now.steady_ns
-        self._joints_late_ns = max(0, now.ros_ns - sample.stamp_ns) + hidden_ns
+        self._joints_late_ns = (
+            max(0, now.ros_ns - sample.stamp_ns) + self._standstill.hidden_ns)
         return None
 
     def take_heartbeat(self, beat: Heartbeat, now: Now) -> None:
         """Store a heartbeat; one without progress says only that the process still talks."""
+        self._standstill.see(now)
         # Also after the predictor was lost: what hung before its lease ran out hangs still.
         if beat.progress == self._progress:
             return
         self._beat, self._progress = beat, beat.progress
-        self._beat_steady_ns = now.steady_ns
+        # The progress may be of any moment in which the gate did not look.
+        self._beat_steady_ns = now.steady_ns - self._standstill.waited_ns
 
     def take_verdict(self, now: Now) -> None:
         """Note that a verdict came."""
@@ -174,8 +177,7 @@ class Inputs:
         return Problem(
             Reason.UNCALIBRATED, 'the model is not calibrated; calibrate it or use mode shadow')
 
-    def _judge_joints(
-            self, sample: JointSample, now: Now, hidden_ns: int) -> Problem | None:
+    def _judge_joints(self, sample: JointSample, now: Now) -> Problem | None:
         size = len(sample.names)
         if sample.positions.shape != (size,) or sample.velocities.shape != (size,):
             return Problem(
@@ -196,9 +198,10 @@ class Inputs:
             return Problem(
                 Reason.STALE_JOINTS, f'joint_states are stamped {age_s:.3f} s ago; '
                 f'joint_state_timeout is {self.config.joint_state_timeout} s')
-        if max(0.0, age_s) + hidden_ns / NS_PER_S >= self.config.joint_state_timeout:
+        hidden_s = self._standstill.hidden_ns / NS_PER_S
+        if max(0.0, age_s) + hidden_s >= self.config.joint_state_timeout:
             return Problem(
                 Reason.STALE_JOINTS, f'joint_states are stamped {age_s:.3f} s ago, but the clock '
-                f'was set back while the gate stood still and may hide {hidden_ns / NS_PER_S:.3f} '
-                f's; joint_state_timeout is {self.config.joint_state_timeout} s')
+                f'was set back while the gate stood still and may hide {hidden_s:.3f} s; '
+                f'joint_state_timeout is {self.config.joint_state_timeout} s')
         return None
