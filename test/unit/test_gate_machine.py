@@ -26,7 +26,8 @@ def test_waiting_needs_fresh_cycles_and_a_verdict():
     assert rig.state is State.WAITING
     assert 'no joint_states yet' in rig.message
     assert 'no predictor heartbeat yet' in rig.message
-    rig.run(40)
+    # The first beat shows no progress yet.
+    rig.run(50)
     assert rig.state is State.WAITING
     rig.run(10)
     assert rig.state is State.RUNNING
@@ -468,6 +469,23 @@ def test_progress_that_waited_while_the_gate_stood_still_may_be_as_old_as_that()
     assert rig.gate.inputs.heartbeat_age_s(rig.now) == 0.0
     rig.run(20)
     rig.answer(rig.ask())
+    assert rig.state is State.RUNNING
+
+
+def test_the_first_beat_shows_how_far_the_predictor_is_and_not_that_it_goes_on():
+    # Campaign, seed 309: a gate that was cleaned up and configured again beside a predictor that
+    # hung took its first beat for progress, and armed.
+    rig = Rig()
+    rig.note(rig.gate.activate(rig.now))
+    for _ in range(20):
+        rig.advance(10)
+        rig.progress = 700
+        rig.feed()
+        rig.tick()
+    assert rig.state is State.WAITING
+    assert rig.gate.inputs.heartbeat_age_s(rig.now) == -1.0
+    assert 'no predictor heartbeat yet' in rig.message
+    rig.run(100)
     assert rig.state is State.RUNNING
 
 

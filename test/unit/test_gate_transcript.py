@@ -135,7 +135,8 @@ def morning(**changes) -> Day:
         day.write(f'joints {ms} ms off', gate.take_joints(
             make_sample(stamp_ns=rig.now.ros_ns + ms * MS), rig.now))
     day.write('joints', gate.take_joints(make_sample(stamp_ns=rig.now.ros_ns - 5 * MS), rig.now))
-    for beat in (Heartbeat(progress=1, is_calibrated=False, image_age_s=-1.0, message='no camera'),
+    for beat in (Heartbeat(progress=7, is_calibrated=True, image_age_s=0.1),
+                 Heartbeat(progress=1, is_calibrated=False, image_age_s=-1.0, message='no camera'),
                  Heartbeat(progress=2, is_calibrated=True, image_age_s=0.7),
                  Heartbeat(progress=3, is_calibrated=True, image_age_s=0.1)):
         day.write(f'a beat {beat.image_age_s}', gate.take_heartbeat(beat, rig.now))

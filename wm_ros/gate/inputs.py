@@ -77,12 +77,17 @@ class Inputs:
         return None
 
     def take_heartbeat(self, beat: Heartbeat, now: Now) -> None:
-        """Store a heartbeat; one without progress says only that the process still talks."""
+        """
+        Store a heartbeat; one without progress says only that the process still talks.
+
+        Nor does the first say more: it shows how far the predictor is, not that it goes on.
+        """
         self._standstill.see(now)
+        last, self._progress = self._progress, beat.progress
         # Also after the predictor was lost: what hung before its lease ran out hangs still.
-        if beat.progress == self._progress:
+        if last is None or beat.progress == last:
             return
-        self._beat, self._progress = beat, beat.progress
+        self._beat = beat
         # The progress may be of any moment in which the gate did not look.
         self._beat_steady_ns = now.steady_ns - self._standstill.waited_ns
 
