@@ -29,8 +29,8 @@ def make_ledger(command, *verdicts, chunk_id=7, up_to=SECOND + 400 * MS):
     return ledger
 
 
-def send_out(ledger, trajectory, at_ns=RELEASE):
-    ledger.source_ns = at_ns
+def send_out(ledger, trajectory, at_ns=RELEASE, source_ns=None):
+    ledger.source_ns = at_ns if source_ns is None else source_ns
     ledger.take_output(trajectory, at_ns)
 
 
@@ -177,6 +177,20 @@ def test_a_command_from_before_a_hold_must_not_come_after_it():
     send_out(ledger, hold(), SECOND + 10 * MS)
     send_out(ledger, command)
     assert 'released after a hold, and the gate had taken it before' in judged(ledger)[0][1]
+
+
+def test_stamps_from_before_and_after_a_step_of_the_clock_have_no_order():
+    # Seed 72: after a step of -1 s a command was taken 1 s after a hold, less 0.5 ms.
+    command = make_command()
+    for offset_ns, wanted in ((-SECOND, []), (0, ['2'])):
+        ledger = make_ledger(command, make_verdict(
+            command, stamp_ns=SECOND + offset_ns, observation_stamp_ns=SECOND + offset_ns,
+            valid_until_ns=SECOND + 320 * MS + offset_ns))
+        if offset_ns:
+            ledger.timeline.steps.append((SECOND - 350 * MS, offset_ns))
+        send_out(ledger, hold(), SECOND - 400 * MS, SECOND + 10 * MS)
+        send_out(ledger, command)
+        assert [invariant for invariant, _ in judged(ledger)] == wanted
 
 
 def test_a_hold_where_the_arm_is_breaks_nothing():

@@ -124,4 +124,9 @@ class Timeline:
 
     def is_near_step(self, at_ns: int) -> bool:
         """Say whether the order of the gate's own stamps cannot be trusted there."""
-        return any(abs(when - at_ns) < _STEP_SHADOW_NS for when, _ in self.steps)
+        return self.has_step(at_ns, at_ns)
+
+    def has_step(self, begin_ns: int, end_ns: int) -> bool:
+        """Say whether the gate's own stamps from between two moments have no order."""
+        return any(begin_ns - _STEP_SHADOW_NS < when < end_ns + _STEP_SHADOW_NS
+                   for when, _ in self.steps)

@@ -83,7 +83,7 @@ class CampaignLedger(Ledger):
         """Judge what came on the controller's topic, once nothing is on its way any more."""
         if not is_final:
             return
-        hold_source_ns = 0
+        hold: Output | None = None
         for output, source_ns in zip(self._outputs, self._sources, strict=True):
             # What it had decided it wrote when it was given a processor again.
             late_ns = self._waited_ns(output.received_ns - _HOLD_WINDOW_NS, output.received_ns)
@@ -94,12 +94,12 @@ class CampaignLedger(Ledger):
             self.outputs.append(Output(output.received_ns, source_ns, is_hold))
             if is_hold:
                 self.num_holds += 1
-                hold_source_ns = source_ns
+                hold = self.outputs[-1]
                 self._judge_hold(output, late_ns)
                 continue
             self.num_releases += 1
             problem = (self._judge_command(output) if is_point else problem) or (
-                self._judge_replay(output, source_ns, hold_source_ns))
+                self._judge_replay(output, source_ns, hold))
             if problem:
                 is_old = self._is_old_hold(output)
                 problem = 'a hold at joints of long ago: ' * is_old + problem
@@ -200,15 +200,15 @@ class CampaignLedger(Ledger):
             if not any(limit_ns <= at <= acted_ns + TOLERANCE_NS for at in times):
                 yield f'without a usable {name} for {(acted_ns - limit_ns) / 1e6:.0f} ms'
 
-    def _judge_replay(self, output: _Output, source_ns: int, hold_source_ns: int) -> str:
+    def _judge_replay(self, output: _Output, source_ns: int, hold: Output | None) -> str:
         """Say whether a command from before a hold came after it; all by the gate's own clock."""
         passage = next((p for p in self._judged.values()
                         if p.release_ns == output.received_ns), None)
-        if passage is None or self.timeline.is_near_step(output.received_ns) or (
-                self.timeline.is_near_step(passage.chunk_ns)):
+        if hold is None or passage is None or self.timeline.is_near_step(passage.chunk_ns) or (
+                self.timeline.has_step(hold.at_ns, output.received_ns)):
             return ''
         chunk_source_ns = self._chunk_sources.get(passage.chunk_id, 0)
-        if 0 < chunk_source_ns < hold_source_ns < source_ns:
+        if 0 < chunk_source_ns < hold.source_ns < source_ns:
             return (f'command {passage.digest.hex()[:8]} was released after a hold, and the gate '
                     'had taken it before')
         return ''
