@@ -70,11 +70,12 @@ def test_a_release_that_is_carried_out_after_its_verdict_expired_is_a_hold():
     for _ in range(10):
         rig.advance(left_ms / 10)
         rig.feed()
-    assert rig.gate.recall(effects, rig.now) is effects
+    decided = rig.now
+    assert rig.gate.recall(effects, decided, rig.now) is effects
     counted = rig.gate.status(rig.now).counters.forwarded
     rig.feed()
     rig.advance(1)
-    carried_out = rig.gate.recall(effects, rig.now)
+    carried_out = rig.gate.recall(effects, decided, rig.now)
     assert not [effect for effect in carried_out if isinstance(effect, Forward)]
     assert [type(effect) for effect in carried_out if isinstance(effect, Hold)] == [Hold]
     assert (rig.state, rig.reasons & Reason.DEADLINE) == (State.HOLD, Reason.DEADLINE)
@@ -484,7 +485,7 @@ def test_the_first_beat_shows_how_far_the_predictor_is_and_not_that_it_goes_on()
         rig.tick()
     assert rig.state is State.WAITING
     assert rig.gate.inputs.heartbeat_age_s(rig.now) == -1.0
-    assert 'no predictor heartbeat yet' in rig.message
+    assert 'no progress of the predictor yet' in rig.message
     rig.run(100)
     assert rig.state is State.RUNNING
 
@@ -740,6 +741,94 @@ def test_joints_that_waited_while_the_clock_was_set_back_are_not_taken_for_fresh
     rig.tick()
     assert not rig.holds()
     assert rig.state is State.ESTOP
+
+
+def test_a_release_that_stood_still_while_the_clock_was_set_back_is_a_hold():
+    rig = Rig().arm()
+    chunk = rig.ask()
+    effects = rig.answer(chunk)
+    decided = rig.now
+    rig.feed()
+    rig.advance(400, ros_ms=-600)
+    carried_out = rig.gate.recall(effects, decided, rig.now)
+    assert not [effect for effect in carried_out if isinstance(effect, Forward)]
+    assert rig.state is not State.RUNNING
+
+
+def test_a_step_back_just_after_a_standstill_is_seen_as_well():
+    rig = suspended(400, 0)
+    rig.tick()
+    rig.advance(1, ros_ms=-330)
+    rig.note(rig.gate.take_joints(make_sample(stamp_ns=rig.now.ros_ns - 70 * MS), rig.now))
+    assert rig.gate.inputs.fresh_joints(rig.now) is None
+
+
+def test_simulated_time_that_follows_later_hides_nothing():
+    rig = Rig(uses_sim_time=True, allow_sim_time=True).arm()
+    rig.advance(250, ros_ms=0)
+    rig.tick()
+    rig.advance(1, ros_ms=251)
+    rig.feed()
+    assert rig.gate.inputs.joint_age_s(rig.now) == 0.0
+    assert rig.state is not State.ESTOP
+
+
+def test_standstills_one_after_the_other_count_together():
+    rig = Rig().arm()
+    for _ in range(4):
+        rig.advance(150, ros_ms=100)
+        rig.feed(beat=False)
+    rig.feed(joints=False)
+    assert rig.gate.inputs.heartbeat_age_s(rig.now) == 0.6
+    # The last sample may be 0.2 s old and is refused; the one before may be 0.15 s older than it.
+    assert rig.gate.inputs.joint_age_s(rig.now) == 0.3
+    rig.run(60)
+    assert rig.gate.inputs.heartbeat_age_s(rig.now) == rig.gate.inputs.joint_age_s(rig.now) == 0.0
+
+
+def test_slow_ticks_are_no_standstill():
+    rig = Rig(control_rate=10.0, joint_state_timeout=0.5, heartbeat_timeout=0.5)
+    rig.note(rig.gate.activate(rig.now))
+    for _ in range(20):
+        rig.advance(100)
+        rig.feed()
+        rig.tick()
+        assert rig.gate.inputs.waited_s(rig.now) == 0.0
+    assert rig.state is State.RUNNING
+    rig.advance(200)
+    assert rig.gate.inputs.waited_s(rig.now) == 0.2
+
+
+def test_a_dead_man_that_waited_while_the_gate_stood_still_is_not_heard():
+    rig = Rig(allow_bypass=True).arm()
+    rig.note(rig.gate.take_bypass(True, rig.now))
+    assert rig.state is State.BYPASS
+    rig.advance(5000)
+    rig.feed()
+    assert rig.state is State.HOLD
+    rig.note(rig.gate.take_bypass(True, rig.now))
+    assert rig.state is State.HOLD
+    assert rig.effects[-1].message == (
+        'the gate stood still for 5.000 s and the dead-man may be as old; bypass_timeout is 0.1 s')
+    rig.run(60)
+    rig.note(rig.gate.take_bypass(True, rig.now))
+    assert rig.state is State.BYPASS
+
+
+@pytest.mark.parametrize(('stamp_ms', 'step_ms', 'age'), [(0, 0, 0.6), (-100, -500, 0.6)])
+def test_a_command_that_may_have_waited_too_long_is_not_taken(stamp_ms, step_ms, age):
+    rig = Rig(heartbeat_timeout=2.0, joint_state_timeout=2.0).arm()
+    rig.advance(600, ros_ms=600 + step_ms)
+    rig.feed()
+    stamp_ns = rig.now.ros_ns + stamp_ms * MS if stamp_ms else 0
+    rig.command(make_command(stamp_ns=stamp_ns))
+    assert rig.effects[-1].message == (
+        f'the gate stood still and the command may be {age:.3f} s old; max_command_age is 0.5 s')
+    assert rig.effects[-1].reasons == Reason.TIME_SYNC
+    if not step_ms:
+        rig.answer(rig.ask(make_command(stamp_ns=rig.now.ros_ns)))
+    rig.run(60)
+    rig.ask(make_command(stamp_ns=rig.now.ros_ns + stamp_ms * MS if stamp_ms else 0))
 
 
 @pytest.mark.parametrize(('gap_ms', 'step_ms', 'age'), [

@@ -47,13 +47,38 @@ class Inputs:
         self._beat_steady_ns = 0
         self._progress: int | None = None
         self._lost_text = ''
-        self._standstill = Standstill()
+        self._standstill = Standstill(config.control_rate)
         self._verdict_steady_ns: int | None = None
         self.has_description = not config.robot_description_topic
 
     def see_clocks(self, now: Now) -> None:
         """Take note of both clocks; call at each tick."""
         self._standstill.see(now)
+
+    @property
+    def standstill_ns(self) -> int:
+        """Return what gap between two looks at the clocks is a standstill, ns."""
+        return self._standstill.least_ns
+
+    def waited_s(self, now: Now) -> float:
+        """Return for how long a message without a stamp may have waited that comes now, s."""
+        self._standstill.see(now)
+        return self._standstill.waited_ns / NS_PER_S
+
+    def command_problem(self, stamp_ns: int, now: Now) -> Problem | None:
+        """
+        Say why a command that comes now may be too old, whatever its stamp says.
+
+        :param stamp_ns: 0 for none.
+        """
+        age_s, limit_s = self.waited_s(now), self.config.max_command_age
+        if stamp_ns:
+            age_s = (now.ros_ns - stamp_ns + self._standstill.hidden_ns) / NS_PER_S
+        if age_s <= limit_s or not self._standstill.waited_ns:
+            return None
+        return Problem(
+            Reason.TIME_SYNC, f'the gate stood still and the command may be {age_s:.3f} s old; '
+            f'max_command_age is {limit_s} s')
 
     def take_joints(self, sample: JointSample, now: Now) -> Problem | None:
         """
@@ -158,7 +183,9 @@ class Inputs:
 
     def _beat_problem(self, now: Now) -> Problem | None:
         if self._beat is None:
-            return Problem(Reason.PREDICTOR_LOST, self._lost_text or 'no predictor heartbeat yet')
+            words = 'no predictor heartbeat yet' if self._progress is None else (
+                'no progress of the predictor yet')
+            return Problem(Reason.PREDICTOR_LOST, self._lost_text or words)
         age = self.heartbeat_age_s(now)
         if age < self.config.heartbeat_timeout:
             return None

@@ -9,6 +9,7 @@ is about exactly this command, in time, and made of fresh inputs; every doubt en
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from wm_ros.datatypes import Decision, JointSample, Reason, Verdict
@@ -17,7 +18,7 @@ from wm_ros.gate.config import GateConfig
 from wm_ros.gate.effects import CheckAnswered, Effect, Forward, Refused
 from wm_ros.gate.estop import Cause
 from wm_ros.gate.goal_events import GoalEvents
-from wm_ros.gate.requests import Request
+from wm_ros.gate.requests import Request, Sent
 from wm_ros.gate.robot import Robot
 from wm_ros.gate.streaks import Streaks
 from wm_ros.gate.values import GateStatus, Heartbeat, Now, State
@@ -117,11 +118,13 @@ class Gate(GoalEvents):
         self.streaks.fresh = 0
         return self._finish(now)
 
-    def take_command(self, command: Request, now: Now) -> list[Effect]:
+    def take_command(self, command: Sent, now: Now) -> list[Effect]:
         """Take a command from a policy; only RUNNING, SLOW and HOLD put it to the predictor."""
         self._watch(now)
         state = self.stance.state
-        if self.goal is not None:
+        if problem := self.inputs.command_problem(command.stamp_ns, now):
+            self.reject(*problem)
+        elif self.goal is not None:
             self.reject(Reason.NONE, 'a trajectory goal runs; cancel it first')
         elif state is State.BYPASS:
             self.forward_unjudged(command, now, has_limits=True)
@@ -171,13 +174,17 @@ class Gate(GoalEvents):
 
     def take_bypass(self, is_pressed: bool, now: Now) -> list[Effect]:
         """Follow the dead-man; it counts for bypass_timeout after each message."""
-        state = self.stance.state
+        state, waited_s = self.stance.state, self.inputs.waited_s(now)
         if not is_pressed:
             if state is State.BYPASS:
                 self.enter_hold(Reason.NONE, 'the dead-man was released', now)
         elif not self.config.allow_bypass:
             self.stance.emit(Refused(
                 reasons=Reason.NONE, message='bypass is not allowed; see allow_bypass'))
+        elif waited_s >= self.config.bypass_timeout:
+            self.stance.emit(Refused(
+                reasons=Reason.NONE, message=f'the gate stood still for {waited_s:.3f} s and the '
+                f'dead-man may be as old; bypass_timeout is {self.config.bypass_timeout} s'))
         elif state in ACTIVE_STATES and state is not State.ESTOP:
             self._bypass_steady_ns = now.steady_ns
             if state is not State.BYPASS:
@@ -254,15 +261,19 @@ class Gate(GoalEvents):
             self._stop(Cause.FAULT, words, now)
         return stance.drain()
 
-    def recall(self, effects: Sequence[Effect], now: Now) -> Sequence[Effect]:
+    def recall(self, effects: Sequence[Effect], decided: Now, now: Now) -> Sequence[Effect]:
         """
         Return what is to be carried out, with a hold for releases whose verdict expired meanwhile.
 
         Between its decision and the publisher a busy or suspended process may stand still.
 
         :param effects: as this gate returned them.
+        :param decided: when it did.
         :param now: when they are carried out.
         """
+        # The ROS clock may have been set back meanwhile.
+        now = replace(now, ros_ns=max(
+            now.ros_ns, decided.ros_ns + now.steady_ns - decided.steady_ns))
         late = [effect for effect in effects
                 if isinstance(effect, Forward) and 0 < effect.valid_until_ns < now.ros_ns]
         if not late:

@@ -81,4 +81,6 @@ class GoalWindow:
     trajectory: Trajectory
 
 
-Request = Command | Jog | Twist | ActionTargets | GoalWindow
+# What policies send, and what is put before the predictor.
+Sent = Command | Jog | Twist | ActionTargets
+Request = Sent | GoalWindow

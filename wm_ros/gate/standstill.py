@@ -8,11 +8,11 @@ tell when they came. Stamps tell it, but only while the ROS clock runs as the st
 if it was set back meanwhile, a message looks younger than it is.
 """
 
-from wm_ros.gate.values import Now
+from wm_ros.gate.values import NS_PER_S, Now
 
-# The gate looks at its clocks every few milliseconds; in a longer gap it stood still.
-STANDSTILL_NS = 50_000_000
-# What waited in the middleware's buffers has come to the gate by then.
+# A gap between two looks at the clocks that is no standstill, unless ticks are as far apart.
+_SHORT_NS = 50_000_000
+# What waited in the middleware's buffers is taken to have come to the gate by then.
 _BACKLOG_NS = 50_000_000
 
 
@@ -20,28 +20,39 @@ class Standstill:
     """
     How old messages may be that come now, beyond what they say.
 
-    ``waited_ns`` is for how long a message may have waited: as long as the gate stood still.
-    ``hidden_ns`` is how much of that its stamp may hide: as much as the ROS clock was set back
-    meanwhile. Both are for what comes within 50 ms after the gate last stood still.
+    Both figures are for what comes until 50 ms after a standstill; one that begins before that
+    time is over counts with the one before.
+
+    :param control_rate: of the ticks, Hz; a gap of less than two of them is no standstill.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, control_rate: float) -> None:
+        self.least_ns = max(_SHORT_NS, round(2 * NS_PER_S / control_rate))
         self.waited_ns = 0
         self.hidden_ns = 0
         self._last: Now | None = None
+        self._before: Now | None = None
         self._ended_ns = 0
 
     def see(self, now: Now) -> None:
-        """Take note of both clocks; call at each tick, and before an age is told."""
+        """
+        Take note of both clocks; call at each tick, and before an age is told.
+
+        Afterwards ``waited_ns`` is for how long a message may have waited, and ``hidden_ns`` how
+        much of that its stamp may hide, because the ROS clock was set back meanwhile.
+        """
         last, self._last = self._last, now
         if last is None:
             return
-        silent_ns = now.steady_ns - last.steady_ns
-        did_stand = silent_ns >= STANDSTILL_NS
-        if (last if did_stand else now).steady_ns - self._ended_ns > _BACKLOG_NS:
-            self.waited_ns = self.hidden_ns = 0
-        if did_stand:
-            back_ns = silent_ns - (now.ros_ns - last.ros_ns)
-            self.waited_ns = max(self.waited_ns, silent_ns)
-            self.hidden_ns = max(self.hidden_ns, min(silent_ns, back_ns))
+        if now.steady_ns - last.steady_ns >= self.least_ns:
+            if self._before is None or last.steady_ns - self._ended_ns > _BACKLOG_NS:
+                self._before = last
             self._ended_ns = now.steady_ns
+        elif now.steady_ns - self._ended_ns > _BACKLOG_NS:
+            self._before = None
+        self.waited_ns = self.hidden_ns = 0
+        if self._before is not None:
+            self.waited_ns = now.steady_ns - self._before.steady_ns
+            # At each look anew: simulated time follows a little later, a step may come then too.
+            back_ns = self.waited_ns - (now.ros_ns - self._before.ros_ns)
+            self.hidden_ns = min(max(0, back_ns), self.waited_ns)

@@ -77,7 +77,7 @@ class Heartbeat:
     """
     What the gate needs of PredictorStatus.msg.
 
-    :param progress: turns of the inference thread; a beat that does not raise it is no beat.
+    :param progress: turns of the inference thread; a beat that does not change it is no beat.
     :param is_calibrated: False: the model may run in shadow only.
     :param image_age_s: s since the newest usable frame, -1 before any.
     """

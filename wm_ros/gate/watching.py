@@ -15,7 +15,6 @@ from wm_ros.gate.estop import Cause
 from wm_ros.gate.goals import GoalJudging
 from wm_ros.gate.hold import hold_trajectory
 from wm_ros.gate.inputs import Problem
-from wm_ros.gate.standstill import STANDSTILL_NS
 from wm_ros.gate.values import MOVING_STATES, NS_PER_S, Now, State
 
 ACTIVE_STATES = frozenset(State) - {State.UNCONFIGURED, State.INACTIVE}
@@ -53,7 +52,7 @@ class Watching(GoalJudging):
         self._last_tick_ns = now.steady_ns
         self.inputs.see_clocks(now)
         # One tick of grace, so that messages already in the queues count before the watchdogs.
-        self._was_starved = late_ns > STANDSTILL_NS and not self._was_starved
+        self._was_starved = late_ns >= self.inputs.standstill_ns and not self._was_starved
         if self._was_starved or self.stance.state not in ACTIVE_STATES:
             return self.stance.drain()
         self._watch(now)

@@ -209,7 +209,7 @@ class GateNode(GuardedLifecycleNode):
         gate = self._gate
         if gate is None or self._outputs is None:
             return
-        effects = gate.recall(effects, self._now())
+        effects = gate.recall(effects, now, self._now())
         if self._checks is not None:
             self._checks.settle(effects)
         try:
