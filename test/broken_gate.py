@@ -61,7 +61,7 @@ def old_joints():
 def expired():
     """Look at no time of a verdict."""
     release._check_times = lambda *arguments: None
-    Gate.recall = lambda self, effects, now: effects
+    Gate.recall = lambda self, effects, decided, now: effects
 
 
 def no_watchdog():
@@ -76,7 +76,7 @@ def forgets_progress():
 
     def forget(self, beat, now):
         if self._beat is None:
-            self._progress = None
+            self._progress = -1
         take(self, beat, now)
 
     Inputs.take_heartbeat = forget
