@@ -17,6 +17,7 @@ from tiny_checkpoint import tiny_config  # noqa: E402
 from training_rig import Recorder, make_trainer, make_windows  # noqa: E402
 
 from wm_ros.inference.weights import load_model  # noqa: E402
+from wm_ros.training.augmentation import bend_colours, draw_curves  # noqa: E402
 from wm_ros.training.batches import BatchSampler  # noqa: E402
 from wm_ros.training.config import TrainConfig  # noqa: E402
 from wm_ros.training.losses import world_model_loss  # noqa: E402
@@ -309,3 +310,40 @@ def test_how_far_off_joints_are_together_is_learned_by_hand():
     deviates[..., 1] = (off[..., 1] - 0.6 * off[..., 0]) / 0.8
     wanted = deviates.abs().mean() + math.log(0.01) + math.log(0.8) / off.shape[-1]
     assert float(found) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_frames_of_a_share_of_the_windows_teach_and_hazards_of_all():
+    torch.manual_seed(6)
+    model = WorldModel(tiny_config(geometry=make_geometry()))
+    config = TrainConfig(batch_size=8, frame_share=0.25, sample_share=0.25)
+    batch = BatchSampler(make_windows(), config, model.config).draw(0)
+    rows = torch.tensor([0, 4])
+    with torch.no_grad():
+        few = world_model_loss(model, batch, config)
+        whole = world_model_loss(model, batch, TrainConfig(batch_size=8))
+        part = world_model_loss(model, type(batch)(*(
+            item[rows] if item.dim() else item for item in batch)), TrainConfig(batch_size=2))
+    for name in ('hazard', 'joint', 'camera', 'spread'):
+        assert float(getattr(few, name)) == float(getattr(whole, name))
+    assert float(few.frame) == pytest.approx(float(part.frame), rel=1e-4)
+    assert float(few.frame) != pytest.approx(float(whole.frame), rel=1e-4)
+    for values, words in (({'frame_share': 0.0}, 'frame_share = 0.0 must be above 0'),
+                          ({'gamma': 0.9}, 'gamma = 0.9 must be at least 1')):
+        with pytest.raises(ValueError, match=words):
+            TrainConfig(**values)
+
+
+def test_colours_are_bent_alike_in_all_pictures_of_a_window():
+    rng = np.random.default_rng(3)
+    plain = draw_curves(rng, 4, 0.0, 0.0, 1.0)
+    images = rng.integers(0, 256, (2, 5, 6, 3), dtype=np.uint8)
+    assert np.allclose(bend_colours(images, plain[0]), images / 255)
+    curves = draw_curves(rng, 200, 0.3, 0.1, 1.5)
+    assert curves.shape == (200, 256, 3)
+    assert (np.diff(curves, axis=1) >= 0).all()
+    assert curves[:, 0].max() == 0
+    assert curves.max() <= 1
+    # (128 / 255) to the power of 1 / 1.5 to 1.5, times 0.7 * 0.9 to 1.3 * 1.1.
+    middle = curves[:, 128] / (128 / 255) ** np.array([[1.5], [1 / 1.5]])[:, :, None]
+    assert 0.63 <= middle[0].min() < 0.8
+    assert 1.2 < middle[1].max() <= 1.43

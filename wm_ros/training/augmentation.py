@@ -21,12 +21,31 @@ def draw_turns(rng: np.random.Generator, count: int, largest_rad: float, share: 
     return (turns * (rng.random((count, 1)) < share)).astype(np.float32)
 
 
-def draw_gains(rng: np.random.Generator, count: int, brightness: float, tint: float
-               ) -> NDArray[np.float32]:
-    """Return factors on each colour of a window, float32 (count, 1, 1, 1, 3)."""
+def draw_curves(rng: np.random.Generator, count: int, brightness: float, tint: float, gamma: float
+                ) -> NDArray[np.float32]:
+    """
+    Return what becomes of each value of each colour of a window, float32 (count, 256, 3).
+
+    :param brightness: largest relative change of all colours.
+    :param tint: largest relative change of each.
+    :param gamma: largest power; the smallest is its inverse.
+    """
     gains = rng.uniform(1 - brightness, 1 + brightness, (count, 1)) * rng.uniform(
         1 - tint, 1 + tint, (count, 3))
-    return gains[:, None, None, None].astype(np.float32)
+    values = np.arange(256)[:, None] / 255
+    if gamma > 1:
+        values = values ** (gamma ** rng.uniform(-1, 1, (count, 1, 1)))
+    return (values * gains[:, None]).clip(0, 1).astype(np.float32)
+
+
+def bend_colours(images: NDArray[np.uint8], curves: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Return pictures in [0, 1], each value replaced by what its colour's curve says.
+
+    :param images: uint8 (..., 3).
+    :param curves: float32 (256, 3).
+    """
+    return np.stack([curves[:, colour][images[..., colour]] for colour in range(3)], -1)
 
 
 def turn_images(images: NDArray[np.uint8], turn: NDArray[np.float32], config: ModelConfig

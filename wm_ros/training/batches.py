@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wm_ros.data.windows import Windows
-from wm_ros.training.augmentation import draw_gains, draw_turns, turn_images
+from wm_ros.training.augmentation import (
+    bend_colours,
+    draw_curves,
+    draw_turns,
+    turn_images,
+)
 from wm_ros.training.config import TrainConfig
 from wm_ros.world_model.config import ModelConfig
 
@@ -79,13 +84,13 @@ class BatchSampler:
         count = min(config.frames_per_window, horizon)
         steps = np.sort(rng.permuted(np.tile(np.arange(horizon), (size, 1)), axis=1)[:, :count])
         decoded = windows.future[index[:, None], steps]
-        gains = draw_gains(rng, size, config.brightness, config.tint)
+        curves = draw_curves(rng, size, config.brightness, config.tint, config.gamma)
         turns = draw_turns(rng, size, config.camera_turn_rad, config.camera_turn_share)
         trust = self._trust[windows.episode[index]] * ~windows.in_contact[index, None]
         noise = (_JOINT_NOISE * np.array(self._model_config.joint_std) * rng.normal(
             size=windows.positions[index].shape)).astype(np.float32)
         both = np.concatenate([windows.context[index], decoded], axis=1)
-        pictures = self._images(both, gains, turns)
+        pictures = self._images(both, curves, turns)
         num_context = windows.context.shape[1]
         return Batch(
             images=pictures[:, :num_context], targets=pictures[:, num_context:],
@@ -109,11 +114,10 @@ class BatchSampler:
             rng.choice(self._risky, risky), rng.choice(self._contact, contact),
             rng.choice(self._safe, size - risky - contact)])
 
-    def _images(self, index: NDArray[np.int64], gains: NDArray[np.float32],
+    def _images(self, index: NDArray[np.int64], curves: NDArray[np.float32],
                 turns: NDArray[np.float32]) -> Tensor:
         """Return pictures (B, N, 3, h, w) of pool indices (B, N), changed for each window."""
-        pool, made = self._windows.frames, []
-        for mine, turn in zip(index, turns, strict=True):
-            made.append(turn_images(pool[mine], turn, self._model_config))
-        images = np.stack(made).astype(np.float32) * (gains / 255)
-        return torch.from_numpy(images.clip(0, 1)).permute(0, 1, 4, 2, 3).contiguous()
+        pool = self._windows.frames
+        made = [bend_colours(turn_images(pool[mine], turn, self._model_config), curve)
+                for mine, turn, curve in zip(index, turns, curves, strict=True)]
+        return torch.from_numpy(np.stack(made)).permute(0, 1, 4, 2, 3).contiguous()

@@ -32,7 +32,9 @@ class TrainConfig:
     :param weight_decay: of matrices.
     :param ema_decay: of the averaged weights that are exported.
     :param clip_norm: of the gradient.
-    :param frames_per_window: steps that are decoded of each window, drawn at random.
+    :param frame_share: share of the windows whose frames are decoded; the others teach what judges
+        commands alone, at a third of the cost.
+    :param frames_per_window: steps that are decoded of each of these, drawn at random.
     :param frame_weight: of the frame loss.
     :param moving_weight: extra weight of pixels that move.
     :param joint_weight: of the joint loss.
@@ -45,7 +47,9 @@ class TrainConfig:
     :param camera_turn_share: share of windows whose pictures are turned.
     :param brightness: largest relative change of the pictures' brightness.
     :param tint: largest relative change of each colour.
-    :param sample_share: share of the windows that train the sampler.
+    :param gamma: largest change of contrast: pictures are raised to a power between its inverse
+        and itself; 1 for none.
+    :param sample_share: share of the windows that train the sampler, at most ``frame_share``.
     :param residual_weight: of the loss of frames with their residual latent.
     :param energy_weight: in it, of the strength of edges.
     :param kl_weight: of the residual latent's distance from a standard normal.
@@ -74,6 +78,7 @@ class TrainConfig:
     weight_decay: float = 0.02
     ema_decay: float = 0.998
     clip_norm: float = 1.0
+    frame_share: float = 1.0
     frames_per_window: int = 1
     frame_weight: float = 10.0
     moving_weight: float = 4.0
@@ -87,6 +92,7 @@ class TrainConfig:
     camera_turn_share: float = 0.4
     brightness: float = 0.2
     tint: float = 0.08
+    gamma: float = 1.0
     sample_share: float = 0.25
     residual_weight: float = 10.0
     energy_weight: float = 1.0
@@ -114,6 +120,10 @@ class TrainConfig:
                 raise ValueError(f'{name} = {getattr(self, name)} must be at least 1')
         if not 0 < self.hazard_share < 1:
             raise ValueError(f'hazard_share = {self.hazard_share} must be between 0 and 1')
+        if not 0 < self.frame_share <= 1:
+            raise ValueError(f'frame_share = {self.frame_share} must be above 0 and at most 1')
+        if not self.gamma >= 1:
+            raise ValueError(f'gamma = {self.gamma} must be at least 1')
         if not self.learning_rate > 0:
             raise ValueError(f'learning_rate = {self.learning_rate} must be above 0')
         if self.holdout < 2:

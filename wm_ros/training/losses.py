@@ -18,7 +18,7 @@ from wm_ros.training.config import TrainConfig
 from wm_ros.training.obstacles import draw_points, obstacle_distance
 from wm_ros.world_model.encoder import Context
 from wm_ros.world_model.flow import flow_pair
-from wm_ros.world_model.hazard import DISTANCE_RANGE_M, DISTANCE_UNIT_M
+from wm_ros.world_model.hazard import DISTANCE_RANGE_M, DISTANCE_UNIT_M, Questions
 from wm_ros.world_model.model import Consequence, WorldModel
 from wm_ros.world_model.surface import Newest
 
@@ -66,17 +66,8 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
         nothing = torch.zeros_like(spread)
         return Losses(**{**dict.fromkeys(Losses._fields, nothing), 'spread': spread,
                          'total': config.spread_weight * spread})
-    newest = model.look(batch.positions, context)
-    truth = _true_light(model, context, batch, newest)
-    decoded = _decode(model, batch, context, made, newest)
-    targets = batch.targets.flatten(0, 1)
-    last = context.last.repeat_interleave(batch.steps.shape[1], 0)
-    parts = {
-        'frame': frame_loss(decoded, targets, last, config.moving_weight),
-        'shade': _shade_loss(model, context, batch, truth),
-        'spread': spread,
-        **sampler_losses(model, batch, context, made, truth, decoded.detach(), config,
-                         generator)}
+    parts = {'spread': spread, **_picture_losses(
+        model, *_some(batch, context, made, config.frame_share), config, generator)}
     if everything:
         parts |= {
             'hazard': hazard_loss(made.hazard_logits, batch.hazard, batch.weight),
@@ -93,6 +84,31 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
     nothing = total.new_zeros(())
     return Losses(total=total, **{name: parts.get(name, nothing) for name in weights})
+
+
+def _some(batch: Batch, context: Context, made: Consequence, share: float
+          ) -> tuple[Batch, Context, Consequence]:
+    """Return every n-th window, with what was made of it: those whose frames are decoded."""
+    rows = torch.arange(0, len(batch.positions), max(1, round(1 / share)),
+                        device=batch.positions.device)
+    some = Batch(*(item[rows] if item.dim() else item for item in batch))
+    return some, Context(*(item[rows] for item in context)), Consequence(
+        *(item if item is None or isinstance(item, Questions) else item[rows] for item in made))
+
+
+def _picture_losses(model: WorldModel, batch: Batch, context: Context, made: Consequence,
+                    config: TrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return the losses of what makes frames, over windows whose frames are all decoded."""
+    newest = model.look(batch.positions, context)
+    truth = _true_light(model, context, batch, newest)
+    decoded = _decode(model, batch, context, made, newest)
+    targets = batch.targets.flatten(0, 1)
+    last = context.last.repeat_interleave(batch.steps.shape[1], 0)
+    return {
+        'frame': frame_loss(decoded, targets, last, config.moving_weight),
+        'shade': _shade_loss(model, context, batch, truth),
+        **sampler_losses(model, batch, context, made, truth, decoded.detach(), config,
+                         generator)}
 
 
 def frame_loss(frames: Tensor, targets: Tensor, last: Tensor, moving_weight: float) -> Tensor:
@@ -190,7 +206,7 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     if not model.config.residual_dim:
         return dict.fromkeys(('residual', 'kl', 'flow', 'match'), nothing)
     size, per_window = len(batch.positions), batch.steps.shape[1]
-    stride = max(1, round(1 / config.sample_share))
+    stride = max(1, round(config.frame_share / config.sample_share))
     rows = torch.arange(0, size, stride, device=batch.positions.device)
     part = Context(*(item[rows] for item in context))
     steps, targets = batch.steps[rows, 0], batch.targets[rows, 0]
