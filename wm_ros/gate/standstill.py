@@ -45,7 +45,7 @@ class Standstill:
         if last is None:
             return
         if now.steady_ns - last.steady_ns >= self.least_ns:
-            if self._before is None or last.steady_ns - self._ended_ns > _BACKLOG_NS:
+            if self._before is None:
                 self._before = last
             self._ended_ns = now.steady_ns
         elif now.steady_ns - self._ended_ns > _BACKLOG_NS:
