@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """wm_predictor and time: plans, budgets, golden frames and futures, over real DDS."""
 
-
 import numpy as np
 import pytest
 from fake_judge import JOINTS, FakeJudge, stuck

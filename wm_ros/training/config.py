@@ -33,7 +33,7 @@ class TrainConfig:
     :param ema_decay: of the averaged weights that are exported.
     :param clip_norm: of the gradient.
     :param frame_share: share of the windows whose frames are decoded; the others teach what judges
-        commands alone, at a third of the cost.
+        commands alone, at about half the cost.
     :param frames_per_window: steps that are decoded of each of these, drawn at random.
     :param frame_weight: of the frame loss.
     :param moving_weight: extra weight of pixels that move.
