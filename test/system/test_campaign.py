@@ -100,6 +100,9 @@ BROKEN = {
         'move', 'short', 900), MOVE]),
     'forgets_progress': ('2', [act('beat', 'stuck', for_ms=900), *[
         act('move', 'short', gap_ms) for gap_ms in (400, 30, 30, 30)]]),
+    'trusts_first_beat': ('8', [
+        act('beat', 'frozen', for_ms=2500), act('lifecycle', 'cleanup', 500, for_ms=100),
+        act('move', 'short', 300), MOVE]),
     'sim_time': ('9', [act('lifecycle', 'sim_time', for_ms=100)]),
     'raises': ('10', [act('command', 'nan'), MOVE]),
     'deaf': ('stopped', [act('stop', 'topic', for_ms=600), act('move', 'short', 300)]),

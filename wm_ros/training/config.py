@@ -122,6 +122,9 @@ class TrainConfig:
             raise ValueError(f'hazard_share = {self.hazard_share} must be between 0 and 1')
         if not 0 < self.frame_share <= 1:
             raise ValueError(f'frame_share = {self.frame_share} must be above 0 and at most 1')
+        if not 0 < self.sample_share <= self.frame_share:
+            raise ValueError(f'sample_share = {self.sample_share} must be above 0 and at most '
+                             f'frame_share = {self.frame_share}: what trains the sampler is drawn')
         if not self.gamma >= 1:
             raise ValueError(f'gamma = {self.gamma} must be at least 1')
         if not self.learning_rate > 0:
