@@ -59,7 +59,7 @@ def test_the_id_split_is_what_it_was():
 def test_an_id_episode_moves_as_it_did():
     episode = simulate_episode(12, duration_s=1.0)
     assert digest(episode.setpoints.tobytes() + episode.positions.tobytes()) == ID_EPISODE
-    assert set(episode.info) == {'seed', 'split', 'scene'}
+    assert set(episode.info) == {'seed', 'split', 'scene', 'duration_s'}
     assert set(episode.info['scene']) == {'objects', 'table_rgb', 'light', 'light_position'}
 
 
@@ -320,9 +320,23 @@ def test_play_of_the_dynamics_split_moves_faster():
 def test_a_directory_holds_one_split(tmp_path):
     path = tmp_path / 'episode_009000000.safetensors'
     write_episode(path, simulate_episode(9_000_000, split='objects', duration_s=0.1))
-    assert collect(tmp_path, num_episodes=1, seed=9, split='objects') == 0
+    assert collect(tmp_path, num_episodes=1, seed=9, split='objects', duration_s=0.1) == 0
     with pytest.raises(DatasetError, match=r"episode_009000000.* split 'objects', not 'id'"):
         collect(tmp_path, num_episodes=1, seed=9)
+
+
+def test_a_shorter_episode_is_the_beginning_of_the_longer_one(tmp_path):
+    collect(tmp_path / 'short', num_episodes=1, seed=5, duration_s=0.4)
+    (path,) = (tmp_path / 'short').iterdir()
+    short, long = read_episode(path), simulate_episode(5_000_000, duration_s=0.8)
+    assert len(short.frame_stamps_ns) == 5
+    assert short.frames == long.frames[:5]
+    num = len(short.positions)
+    assert num == 21
+    assert (short.positions == long.positions[:num]).all()
+    assert (short.setpoints == long.setpoints[:num]).all()
+    with pytest.raises(DatasetError, match=r'was made to last 0\.4 s, not 6 s; give each length'):
+        collect(tmp_path / 'short', num_episodes=2, seed=5)
 
 
 def test_windows_do_not_guess_the_outline_of_a_shape_that_they_do_not_know():

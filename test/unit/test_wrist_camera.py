@@ -71,3 +71,20 @@ def test_other_robots_have_the_camera_of_their_file(tmp_path, capsys):
                      '--robot', str(tmp_path / 'x.yaml'), '--cameras', 'front,wrist'])
     assert code == 2
     assert '--cameras exists for the SO-101 alone' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('options', 'wanted'), [([], 6.0), (['--seconds', '2.5'], 2.5)])
+def test_the_verb_says_how_long(tmp_path, monkeypatch, options, wanted):
+    told = []
+    monkeypatch.setattr('wm_ros.simulation.collect.collect',
+                        lambda out, **arguments: told.append(arguments['duration_s']) or 0)
+    assert cli.main(['collect', '--episodes', '1', '--seed', '5', '--out', str(tmp_path),
+                     *options]) == 0
+    assert told == [wanted]
+
+
+def test_the_length_of_other_robots_is_that_of_their_file(tmp_path, capsys):
+    code = cli.main(['collect', '--episodes', '1', '--seed', '5', '--out', str(tmp_path),
+                     '--robot', str(tmp_path / 'x.yaml'), '--seconds', '3'])
+    assert code == 2
+    assert '--seconds exists for the SO-101 alone' in capsys.readouterr().err

@@ -58,24 +58,28 @@ def episode_seed(seed: int, index: int) -> int:
 
 
 def collect(directory: Path, *, num_episodes: int, seed: int, split: str = 'id',
-            cameras: tuple[str, ...] = (FRONT_CAMERA,), workers: int = 1,
+            cameras: tuple[str, ...] = (FRONT_CAMERA,), duration_s: float = EPISODE_S,
+            workers: int = 1,
             on_progress: Callable[[int], None] = lambda done: None) -> int:
     """
     Collect what is missing of ``num_episodes`` episodes into ``directory``.
 
     :param split: which kind of scenes, one of SPLITS; a directory holds one kind only.
     :param cameras: the main camera and further ones, of CAMERAS.
+    :param duration_s: of an episode without a hazard, s. Half of it shows twice the scenes in the
+        same time.
     :param on_progress: called with the number of episodes that are there.
     :returns: how many were made now.
     :raises ValueError: if there is no such split or camera.
-    :raises DatasetError: if the directory holds another split's or other cameras' episodes.
+    :raises DatasetError: if the directory holds episodes of another split, of other cameras or of
+        another length.
     """
     if split not in SPLITS:
         raise ValueError(f'no split is called {split!r}; choose from {", ".join(SPLITS)}')
     _check_cameras(cameras)
-    _check_directory(directory, split, cameras)
+    _check_directory(directory, split, cameras, duration_s)
     return collect_files(
-        directory, partial(collect_episode, split=split, cameras=cameras),
+        directory, partial(collect_episode, split=split, cameras=cameras, duration_s=duration_s),
         num_episodes=num_episodes, seed=seed, workers=workers, on_progress=on_progress)
 
 
@@ -120,8 +124,9 @@ def _check_cameras(cameras: tuple[str, ...]) -> None:
                          'once, the main one first')
 
 
-def _check_directory(directory: Path, split: str, cameras: tuple[str, ...]) -> None:
-    """Refuse to mix: the names of the files tell neither splits nor cameras apart."""
+def _check_directory(directory: Path, split: str, cameras: tuple[str, ...],
+                     duration_s: float) -> None:
+    """Refuse to mix: the names of the files do not tell apart what is in them."""
     path = next(iter(sorted(directory.glob(EPISODE_GLOB))), None)
     if path is None:
         return
@@ -137,13 +142,19 @@ def _check_directory(directory: Path, split: str, cameras: tuple[str, ...]) -> N
     if episode.cameras != cameras:
         raise DatasetError(f'{path} is of cameras {", ".join(episode.cameras)}, not of '
                            f'{", ".join(cameras)}; give them a directory of their own')
+    length = info.get('duration_s', EPISODE_S)
+    if length != duration_s:
+        raise DatasetError(f'{path} was made to last {length:g} s, not {duration_s:g} s; '
+                           'give each length a directory of its own')
 
 
 def collect_episode(path: Path, seed: int, split: str = 'id',
-                    cameras: tuple[str, ...] = (FRONT_CAMERA,)) -> None:
+                    cameras: tuple[str, ...] = (FRONT_CAMERA,),
+                    duration_s: float = EPISODE_S) -> None:
     """Simulate one episode of play and write it."""
     cv2.setNumThreads(1)
-    write_episode(path, simulate_episode(seed, split=split, cameras=cameras))
+    write_episode(path, simulate_episode(seed, split=split, cameras=cameras,
+                                         duration_s=duration_s))
 
 
 def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISODE_S,
@@ -163,6 +174,8 @@ def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISOD
     sim = So101Simulation(scene)
     schedule = PlaySchedule(seed, sim, Play(seed, scene, motion), motion)
     info: dict[str, object] = {'seed': seed, 'split': split, 'scene': scene_info(scene)}
+    if duration_s != EPISODE_S:
+        info['duration_s'] = duration_s
     if motion != Motion():
         info['motion'] = asdict(motion)
     if perturbation != NOTHING:
