@@ -328,7 +328,7 @@ def test_frames_of_a_share_of_the_windows_teach_and_hazards_of_all():
     assert float(few.frame) == pytest.approx(float(part.frame), rel=1e-4)
     assert float(few.frame) != pytest.approx(float(whole.frame), rel=1e-4)
     for values, words in (({'frame_share': 0.0}, 'frame_share = 0.0 must be above 0'),
-                          ({'frame_share': 0.25, 'sample_share': 0.5}, 'sample_share = 0.5 must be'),
+                          ({'frame_share': 0.25, 'sample_share': 0.5}, 'sample_share = 0.5 must'),
                           ({'gamma': 0.9}, 'gamma = 0.9 must be at least 1')):
         with pytest.raises(ValueError, match=words):
             TrainConfig(**values)

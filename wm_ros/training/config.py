@@ -118,6 +118,16 @@ class TrainConfig:
                      'log_every', 'validate_every', 'threads'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} = {getattr(self, name)} must be at least 1')
+        if not self.gamma >= 1:
+            raise ValueError(f'gamma = {self.gamma} must be at least 1')
+        if not self.learning_rate > 0:
+            raise ValueError(f'learning_rate = {self.learning_rate} must be above 0')
+        if self.holdout < 2:
+            raise ValueError(f'holdout = {self.holdout} must be at least 2')
+        self._check_shares()
+        self._check_run()
+
+    def _check_shares(self) -> None:
         if not 0 < self.hazard_share < 1:
             raise ValueError(f'hazard_share = {self.hazard_share} must be between 0 and 1')
         if not 0 < self.frame_share <= 1:
@@ -125,13 +135,6 @@ class TrainConfig:
         if not 0 < self.sample_share <= self.frame_share:
             raise ValueError(f'sample_share = {self.sample_share} must be above 0 and at most '
                              f'frame_share = {self.frame_share}: what trains the sampler is drawn')
-        if not self.gamma >= 1:
-            raise ValueError(f'gamma = {self.gamma} must be at least 1')
-        if not self.learning_rate > 0:
-            raise ValueError(f'learning_rate = {self.learning_rate} must be above 0')
-        if self.holdout < 2:
-            raise ValueError(f'holdout = {self.holdout} must be at least 2')
-        self._check_run()
 
     def _check_run(self) -> None:
         if self.only not in PARTS:
