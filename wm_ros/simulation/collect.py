@@ -66,8 +66,8 @@ def collect(directory: Path, *, num_episodes: int, seed: int, split: str = 'id',
 
     :param split: which kind of scenes, one of SPLITS; a directory holds one kind only.
     :param cameras: the main camera and further ones, of CAMERAS.
-    :param duration_s: of an episode without a hazard, s. Half of it shows twice the scenes in the
-        same time.
+    :param duration_s: of an episode without a hazard, s. With half of it the same time shows 1.4
+        times as many scenes.
     :param on_progress: called with the number of episodes that are there.
     :returns: how many were made now.
     :raises ValueError: if there is no such split or camera.
