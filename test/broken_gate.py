@@ -70,28 +70,25 @@ def no_watchdog():
     Gate.lose_predictor = lambda self, text, now: []
 
 
-def forgets_progress():
-    """Take a heartbeat without progress for a new one once the predictor was lost."""
-    take = Inputs.take_heartbeat
-
-    def forget(self, beat, now):
-        if self._beat is None:
-            self._progress = -1
-        take(self, beat, now)
-
-    Inputs.take_heartbeat = forget
-
-
-def trusts_first_beat():
-    """Take the first heartbeat after a configuration for progress."""
+def _take_for_new(is_first):
     take = Inputs.take_heartbeat
 
     def trust(self, beat, now):
-        if self._progress is None:
+        if is_first(self):
             self._progress = -1
         take(self, beat, now)
 
     Inputs.take_heartbeat = trust
+
+
+def forgets_progress():
+    """Take a heartbeat without progress for a new one once the predictor was lost."""
+    _take_for_new(lambda inputs: inputs._beat is None)
+
+
+def trusts_first_beat():
+    """Take the first heartbeat after a configuration for progress."""
+    _take_for_new(lambda inputs: inputs._progress is None)
 
 
 def chatty():

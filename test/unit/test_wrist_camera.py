@@ -55,36 +55,22 @@ def test_a_directory_holds_one_set_of_cameras(tmp_path):
         collect(tmp_path, num_episodes=2, seed=9, cameras=BOTH)
 
 
-@pytest.mark.parametrize(('options', 'wanted'), [
-    ([], ('front',)), (['--cameras', 'front, wrist'], BOTH)])
-def test_the_verb_says_which_cameras(tmp_path, monkeypatch, options, wanted):
+@pytest.mark.parametrize(('options', 'name', 'wanted'), [
+    ([], 'cameras', ('front',)), (['--cameras', 'front, wrist'], 'cameras', BOTH),
+    ([], 'duration_s', 6.0), (['--seconds', '2.5'], 'duration_s', 2.5)])
+def test_the_verb_says_which_cameras_and_how_long(tmp_path, monkeypatch, options, name, wanted):
     told = []
     monkeypatch.setattr('wm_ros.simulation.collect.collect',
-                        lambda out, **arguments: told.append(arguments['cameras']) or 0)
+                        lambda out, **arguments: told.append(arguments[name]) or 0)
     assert cli.main(['collect', '--episodes', '1', '--seed', '5', '--out', str(tmp_path),
                      *options]) == 0
     assert told == [wanted]
 
 
-def test_other_robots_have_the_camera_of_their_file(tmp_path, capsys):
+@pytest.mark.parametrize(('option', 'value'), [('--cameras', 'front,wrist'), ('--seconds', '3')])
+def test_other_robots_have_the_camera_and_the_length_of_their_file(tmp_path, capsys, option,
+                                                                   value):
     code = cli.main(['collect', '--episodes', '1', '--seed', '5', '--out', str(tmp_path),
-                     '--robot', str(tmp_path / 'x.yaml'), '--cameras', 'front,wrist'])
+                     '--robot', str(tmp_path / 'x.yaml'), option, value])
     assert code == 2
-    assert '--cameras exists for the SO-101 alone' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(('options', 'wanted'), [([], 6.0), (['--seconds', '2.5'], 2.5)])
-def test_the_verb_says_how_long(tmp_path, monkeypatch, options, wanted):
-    told = []
-    monkeypatch.setattr('wm_ros.simulation.collect.collect',
-                        lambda out, **arguments: told.append(arguments['duration_s']) or 0)
-    assert cli.main(['collect', '--episodes', '1', '--seed', '5', '--out', str(tmp_path),
-                     *options]) == 0
-    assert told == [wanted]
-
-
-def test_the_length_of_other_robots_is_that_of_their_file(tmp_path, capsys):
-    code = cli.main(['collect', '--episodes', '1', '--seed', '5', '--out', str(tmp_path),
-                     '--robot', str(tmp_path / 'x.yaml'), '--seconds', '3'])
-    assert code == 2
-    assert '--seconds exists for the SO-101 alone' in capsys.readouterr().err
+    assert f'{option} exists for the SO-101 alone' in capsys.readouterr().err
