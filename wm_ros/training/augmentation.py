@@ -45,7 +45,8 @@ def bend_colours(images: NDArray[np.uint8], curves: NDArray[np.float32]) -> NDAr
     :param images: uint8 (..., 3).
     :param curves: float32 (256, 3).
     """
-    return np.stack([curves[:, colour][images[..., colour]] for colour in range(3)], -1)
+    pixels = images.reshape(-1, 1, 3)
+    return np.asarray(cv2.LUT(pixels, curves[None]), np.float32).reshape(images.shape)
 
 
 def turn_images(images: NDArray[np.uint8], turn: NDArray[np.float32], config: ModelConfig

@@ -89,11 +89,12 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
 def _some(batch: Batch, context: Context, made: Consequence, share: float
           ) -> tuple[Batch, Context, Consequence]:
     """Return every n-th window, with what was made of it: those whose frames are decoded."""
-    rows = torch.arange(0, len(batch.positions), max(1, round(1 / share)),
-                        device=batch.positions.device)
-    some = Batch(*(item[rows] if item.dim() else item for item in batch))
-    return some, Context(*(item[rows] for item in context)), Consequence(
-        *(item if item is None or isinstance(item, Questions) else item[rows] for item in made))
+    # Slices are views: with all windows nothing is copied. Frames need no questions.
+    some = slice(None, None, max(1, round(1 / share)))
+    return (Batch(*(item[some] if item.dim() else item for item in batch)),
+            Context(*(item[some] for item in context)),
+            Consequence(*(item if item is None or isinstance(item, Questions) else item[some]
+                          for item in made)))
 
 
 def _picture_losses(model: WorldModel, batch: Batch, context: Context, made: Consequence,
