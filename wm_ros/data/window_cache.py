@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from wm_ros.data import camera_views, episode, windows
-from wm_ros.data.windows import Windows, iterate_windows, join_windows
+from wm_ros.data.windows import Windows, iterate_windows, join_windows, move_indices
 from wm_ros.errors import DatasetError
 from wm_ros.world_model.config import ModelConfig
 
@@ -37,19 +37,21 @@ _IRRELEVANT = frozenset({
 
 
 def cached_windows(paths: list[Path], config: ModelConfig, cache: Path, *, threads: int = 2,
-                   on_progress: Callable[[int], None] = lambda done: None) -> Windows:
+                   unfilmed: bool = False, on_progress: Callable[[int], None] = lambda done: None) -> Windows:
     """
     Return the windows of episode files, from the cache or into it.
 
     :param cache: a directory on a local disk; about 83 kB for each frame of 144 x 192 px.
+    :param unfilmed: see ``windows.cut_windows``.
     :returns: windows whose frames are mapped from a file, read-only.
     :raises DatasetError: naming the file, if an episode cannot be read or does not fit, or if
         the cache cannot be written.
     """
-    entry = cache / entry_name(paths, config)
+    entry = cache / entry_name(paths, config, unfilmed=unfilmed)
     found = _read(entry)
     if found is None:
-        _build(entry, iterate_windows(paths, config, threads=threads), on_progress)
+        _build(entry, iterate_windows(paths, config, threads=threads, unfilmed=unfilmed),
+               on_progress)
         found = _read(entry)
     if found is None:
         raise DatasetError(f'{entry}: written, but cannot be read back; use another --cache')
@@ -57,11 +59,11 @@ def cached_windows(paths: list[Path], config: ModelConfig, cache: Path, *, threa
     return found
 
 
-def entry_name(paths: list[Path], config: ModelConfig) -> str:
+def entry_name(paths: list[Path], config: ModelConfig, *, unfilmed: bool = False) -> str:
     """Return the name of the cache entry of these files as they are now."""
     cut = {key: value for key, value in asdict(config).items() if key not in _IRRELEVANT}
     about = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    total = hashlib.sha256(json.dumps([cut, about], sort_keys=True).encode())
+    total = hashlib.sha256(json.dumps([cut, about, unfilmed], sort_keys=True).encode())
     for module in (camera_views, episode, windows):
         total.update(Path(str(module.__file__)).read_bytes())
     return f'windows-{total.hexdigest()[:20]}'
@@ -101,7 +103,7 @@ def _write_frames(path: Path, parts: Iterable[Windows], on_progress: Callable[[i
             shape = part.frames.shape[1:]
             handle.write(np.ascontiguousarray(part.frames).data)
             kept.append(replace(part, frames=part.frames[:0], context=part.context + total,
-                                future=part.future + total))
+                                future=move_indices(part.future, total)))
             total += len(part.frames)
             on_progress(done)
     return join_windows(kept), (total, *shape)

@@ -39,7 +39,8 @@ class Windows:
 
     :param frames: the pool, RGB uint8 (F, h, w, 3); several cameras stand above each other.
     :param context: indices into the pool, oldest first, int64 (W, T).
-    :param future: indices into the pool, int64 (W, H).
+    :param future: indices into the pool, int64 (W, H); a row of -1 is a future that was not
+        filmed, see ``cut_windows``.
     :param positions: measured joints at the anchor, float32 (W, J), rad.
     :param velocities: the same, float32 (W, J), rad/s.
     :param actions: joint targets, float32 (W, H, J), rad.
@@ -78,6 +79,11 @@ class Windows:
         """Return the number of windows."""
         return len(self.context)
 
+    @property
+    def is_filmed(self) -> NDArray[np.bool_]:
+        """Which windows have frames of what followed, bool (W,)."""
+        return (self.future >= 0).all(1)
+
     def hazard_by_step(self, step_s: float) -> NDArray[np.bool_]:
         """Say whether a hazard has happened by the end of each step, bool (W, H)."""
         ends = np.arange(1, self.future.shape[1] + 1) * step_s
@@ -85,13 +91,15 @@ class Windows:
 
 
 def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
-                joint_lag: int = 0) -> Windows:
+                joint_lag: int = 0, unfilmed: bool = False) -> Windows:
     """
     Cut one episode into all of its whole windows.
 
     :param number: stored as each window's ``episode``.
     :param joint_lag: how many samples older than the frame the joint state is, as on a robot
         whose drivers are not synchronised.
+    :param unfilmed: cut windows as well of whose future there are joints and hazards but not all
+        frames, as in episodes that were drawn at a few moments.
     :raises DatasetError: if the joints are not the model's, or a camera of it is not there.
     """
     order = _joint_order(episode, config)
@@ -104,14 +112,15 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
     joint_ns = episode.joint_stamps_ns
     inside = (stamps >= joint_ns[0]) & (ends[:, -1] <= joint_ns[-1] + step_ns // 2)
     pairs, paired = pair_cameras(episode, config.extra_cameras, step_ns)
-    seen = paired[context].all(1) & paired[future].all(1)
-    keep = np.flatnonzero(context_good & future_good & inside & seen)
+    filmed = future_good & paired[future].all(1)
+    keep = np.flatnonzero(context_good & paired[context].all(1) & inside & (filmed | unfilmed))
     now = np.searchsorted(joint_ns, stamps[keep], side='right') - 1
     then = np.clip(np.searchsorted(joint_ns, ends[keep], side='right') - 1, 0, None)
     hazard_time, hazard_kind = _first_hazard(episode, stamps[keep], ends[keep, -1])
     lagged = np.clip(now - joint_lag, 0, None)
     return Windows(
-        frames=all_views(episode, config, pairs), context=context[keep], future=future[keep],
+        frames=all_views(episode, config, pairs), context=context[keep],
+        future=np.where(filmed[keep, None], future[keep], -1),
         positions=episode.positions[lagged][:, order],
         velocities=episode.velocities[lagged][:, order],
         actions=episode.setpoints[then][:, :, order], joints=episode.positions[then][:, :, order],
@@ -125,30 +134,34 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
 
 
 def load_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2,
-                 on_progress: Callable[[int], None] = lambda done: None) -> Windows:
+                 unfilmed: bool = False, on_progress: Callable[[int], None] = lambda done: None) -> Windows:
     """
     Cut many episode files into one pool of windows, in memory.
 
+    :param unfilmed: see ``cut_windows``.
     :raises DatasetError: naming the file, if one cannot be read or does not fit.
     """
     parts = []
-    for done, part in enumerate(iterate_windows(paths, config, threads=threads), 1):
+    for done, part in enumerate(
+            iterate_windows(paths, config, threads=threads, unfilmed=unfilmed), 1):
         parts.append(part)
         on_progress(done)
     return join_windows(parts)
 
 
-def iterate_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2
-                    ) -> Iterator[Windows]:
+def iterate_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2,
+                    unfilmed: bool = False) -> Iterator[Windows]:
     """
     Cut episode files one after the other, a few of them ahead of the reader.
 
+    :param unfilmed: see ``cut_windows``.
     :raises DatasetError: naming the file, if one cannot be read or does not fit.
     """
     def one(item: tuple[int, Path]) -> Windows:
         number, path = item
         try:
-            return cut_windows(read_episode(path), config, number=number, joint_lag=number % 2)
+            return cut_windows(read_episode(path), config, number=number, joint_lag=number % 2,
+                               unfilmed=unfilmed)
         except DatasetError as error:
             text = str(error)
             raise DatasetError(text if str(path) in text else f'{path}: {text}') from error
@@ -175,8 +188,14 @@ def join_windows(parts: list[Windows]) -> Windows:
                      'episode')}
     for name in ('context', 'future'):
         joined[name] = np.concatenate([
-            getattr(part, name) + offset for part, offset in zip(parts, offsets, strict=True)])
+            move_indices(getattr(part, name), offset)
+            for part, offset in zip(parts, offsets, strict=True)])
     return Windows(**joined)
+
+
+def move_indices(indices: NDArray[np.int64], offset: int) -> NDArray[np.int64]:
+    """Return indices into a pool after ``offset`` others came before it; -1 stays none."""
+    return np.where(indices < 0, indices, indices + offset)
 
 
 def _joint_order(episode: Episode, config: ModelConfig) -> list[int]:

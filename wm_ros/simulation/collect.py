@@ -22,6 +22,7 @@ from wm_ros.data.episode import (
     write_episode,
 )
 from wm_ros.errors import DatasetError
+from wm_ros.simulation.glimpses import record_glimpses
 from wm_ros.simulation.motion import Motion, sample_motion
 from wm_ros.simulation.perturbation import NOTHING, Perturbation
 from wm_ros.simulation.play import Play
@@ -59,7 +60,7 @@ def episode_seed(seed: int, index: int) -> int:
 
 def collect(directory: Path, *, num_episodes: int, seed: int, split: str = 'id',
             cameras: tuple[str, ...] = (FRONT_CAMERA,), duration_s: float = EPISODE_S,
-            workers: int = 1,
+            glimpses: int = 0, workers: int = 1,
             on_progress: Callable[[int], None] = lambda done: None) -> int:
     """
     Collect what is missing of ``num_episodes`` episodes into ``directory``.
@@ -68,18 +69,20 @@ def collect(directory: Path, *, num_episodes: int, seed: int, split: str = 'id',
     :param cameras: the main camera and further ones, of CAMERAS.
     :param duration_s: of an episode without a hazard, s. With half of it the same time shows 1.4
         times as many scenes.
+    :param glimpses: at how many moments an episode is drawn; all the time if 0.
     :param on_progress: called with the number of episodes that are there.
     :returns: how many were made now.
     :raises ValueError: if there is no such split or camera.
-    :raises DatasetError: if the directory holds episodes of another split, of other cameras or of
-        another length.
+    :raises DatasetError: if the directory holds episodes of another split, of other cameras, of
+        another length or with other glimpses.
     """
     if split not in SPLITS:
         raise ValueError(f'no split is called {split!r}; choose from {", ".join(SPLITS)}')
     _check_cameras(cameras)
-    _check_directory(directory, split, cameras, duration_s)
+    _check_directory(directory, split, cameras, duration_s, glimpses)
     return collect_files(
-        directory, partial(collect_episode, split=split, cameras=cameras, duration_s=duration_s),
+        directory, partial(collect_episode, split=split, cameras=cameras, duration_s=duration_s,
+                           glimpses=glimpses),
         num_episodes=num_episodes, seed=seed, workers=workers, on_progress=on_progress)
 
 
@@ -125,7 +128,7 @@ def _check_cameras(cameras: tuple[str, ...]) -> None:
 
 
 def _check_directory(directory: Path, split: str, cameras: tuple[str, ...],
-                     duration_s: float) -> None:
+                     duration_s: float, glimpses: int) -> None:
     """Refuse to mix: the names of the files do not tell apart what is in them."""
     path = next(iter(sorted(directory.glob(EPISODE_GLOB))), None)
     if path is None:
@@ -146,30 +149,43 @@ def _check_directory(directory: Path, split: str, cameras: tuple[str, ...],
     if length != duration_s:
         raise DatasetError(f'{path} was made to last {length:g} s, not {duration_s:g} s; '
                            'give each length a directory of its own')
+    drawn = info.get('glimpses', 0)
+    if drawn != glimpses:
+        raise DatasetError(f'{path} was drawn at {_moments(drawn)}, not at {_moments(glimpses)}; '
+                           'give each a directory of its own')
+
+
+def _moments(glimpses: int) -> str:
+    return f'{glimpses} moments' if glimpses else 'all moments'
 
 
 def collect_episode(path: Path, seed: int, split: str = 'id',
                     cameras: tuple[str, ...] = (FRONT_CAMERA,),
-                    duration_s: float = EPISODE_S) -> None:
+                    duration_s: float = EPISODE_S, glimpses: int = 0) -> None:
     """Simulate one episode of play and write it."""
     cv2.setNumThreads(1)
     write_episode(path, simulate_episode(seed, split=split, cameras=cameras,
-                                         duration_s=duration_s))
+                                         duration_s=duration_s, glimpses=glimpses))
 
 
 def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISODE_S,
-                     cameras: tuple[str, ...] = (FRONT_CAMERA,),
+                     cameras: tuple[str, ...] = (FRONT_CAMERA,), glimpses: int = 0,
                      perturbation: Perturbation = NOTHING, perturbed_from_s: float = 0.0
                      ) -> Episode:
     """
     Simulate one episode of play: the same seed gives the same motion and pictures.
 
     :param cameras: the main camera and further ones, of CAMERAS.
+    :param glimpses: at how many moments to draw what the main camera sees, see
+        ``glimpses.record_glimpses``; all the time if 0.
     :param perturbation: what goes wrong with the main camera's pictures, and only with them.
     :param perturbed_from_s: time of the first picture that it goes wrong with, s.
     :raises ValueError: if there is no such split or camera.
     """
     _check_cameras(cameras)
+    if glimpses and (len(cameras) > 1 or perturbation != NOTHING):
+        raise ValueError(f'{glimpses} glimpses are of the main camera alone and of what it sees '
+                         'when nothing is wrong; leave out further cameras and perturbations')
     scene, motion = sample_scene(seed, split), sample_motion(seed, split)
     sim = So101Simulation(scene)
     schedule = PlaySchedule(seed, sim, Play(seed, scene, motion), motion)
@@ -184,6 +200,9 @@ def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISOD
         joint_names=JOINT_NAMES, hazard_kinds=HAZARD_KINDS[1:], camera_name=cameras[0],
         size_px=STORED_SIZE_PX, physics_s=TIMESTEP_S, joint_s=JOINT_PERIOD_S,
         frame_s=FRAME_PERIOD_S, duration_s=duration_s, after_hazard_s=AFTER_HAZARD_S)
+    if glimpses:
+        return record_glimpses(sim, schedule, recording, count=glimpses, seed=seed,
+                               info={**info, 'glimpses': glimpses})
     with ExitStack() as stack:
         main, *others = (stack.enter_context(Camera(sim.model, name)) for name in cameras)
 

@@ -125,7 +125,23 @@ def record_play(sim: Simulation, schedule: 'PlaySchedule', recording: Recording,
     :param info: stored with the episode.
     :param extra: the same as ``draw`` for each further camera; all draw the same moment.
     """
+    def film() -> None:
+        log.add_frame(draw())
+        for name, draw_extra in extra.items():
+            log.add_frame(draw_extra(), name)
+
     log = EpisodeLog(sim, recording)
+    run_play(log, schedule, at_frame=film)
+    return log.episode(info)
+
+
+def run_play(log: 'EpisodeLog', schedule: 'PlaySchedule', *, at_frame: Callable[[], None]) -> None:
+    """
+    Let play drive the simulation of a log to the end of its episode.
+
+    :param at_frame: called whenever the camera takes a frame.
+    """
+    sim, recording = log.sim, log.recording
     per_joint, per_frame = (round(period / recording.physics_s)
                             for period in (recording.joint_s, recording.frame_s))
     for step in range(round(recording.duration_s / recording.physics_s) + 1):
@@ -134,14 +150,11 @@ def record_play(sim: Simulation, schedule: 'PlaySchedule', recording: Recording,
         if step % per_joint == 0:
             log.add_joints()
         if step % per_frame == 0:
-            log.add_frame(draw())
-            for name, draw_extra in extra.items():
-                log.add_frame(draw_extra(), name)
+            at_frame()
         if log.first_hazard_s is not None and (
                 sim.time_s > log.first_hazard_s + recording.after_hazard_s):
             break
         sim.step()
-    return log.episode(info)
 
 
 class PlaySchedule:
@@ -175,7 +188,7 @@ class EpisodeLog:
     """What an episode remembers while it runs."""
 
     def __init__(self, sim: Simulation, recording: Recording) -> None:
-        self._sim, self._recording = sim, recording
+        self.sim, self.recording = sim, recording
         self._hazard = 0
         self.first_hazard_s: float | None = None
         self._joints: list[tuple[int, NDArray[np.float64], NDArray[np.float64],
@@ -184,11 +197,11 @@ class EpisodeLog:
 
     def note_hazards(self) -> None:
         """Remember the hazards of this moment."""
-        if self._sim.has_hazard():
+        if self.sim.has_hazard():
             if self.first_hazard_s is None:
-                self.first_hazard_s = self._sim.time_s
-            for contact in self._sim.hazards():
-                self._hazard |= 1 << self._recording.hazard_kinds.index(contact.kind)
+                self.first_hazard_s = self.sim.time_s
+            for contact in self.sim.hazards():
+                self._hazard |= 1 << self.recording.hazard_kinds.index(contact.kind)
 
     def add_joints(self, *, hazard: str = '') -> None:
         """
@@ -196,21 +209,27 @@ class EpisodeLog:
 
         :param hazard: the kind of a further one, which need not have happened.
         """
-        sim = self._sim
+        sim = self.sim
         if hazard:
-            self._hazard |= 1 << self._recording.hazard_kinds.index(hazard)
+            self._hazard |= 1 << self.recording.hazard_kinds.index(hazard)
         self._joints.append((self._stamp_ns(), sim.positions, sim.velocities, sim.efforts,
                              sim.setpoint(), self._hazard, sim.clearance()))
         self._hazard = 0
 
-    def add_frame(self, image: NDArray[np.uint8], camera: str = '') -> None:
-        """Take a frame of the main or another camera, RGB uint8 (h, w, 3) of any size."""
-        small = cv2.resize(image, self._recording.size_px, interpolation=cv2.INTER_AREA)
-        frames = self._frames.setdefault(camera or self._recording.camera_name, [])
-        frames.append((self._stamp_ns(), encode_frame(np.asarray(small, np.uint8))))
+    def add_frame(self, image: NDArray[np.uint8], camera: str = '',
+                  time_s: float | None = None) -> None:
+        """
+        Take a frame of the main or another camera.
 
-    def _stamp_ns(self) -> int:
-        return round(self._sim.time_s * 1e6) * 1000
+        :param image: RGB uint8 (h, w, 3) of any size.
+        :param time_s: when it was seen, in order; now if None.
+        """
+        small = cv2.resize(image, self.recording.size_px, interpolation=cv2.INTER_AREA)
+        frames = self._frames.setdefault(camera or self.recording.camera_name, [])
+        frames.append((self._stamp_ns(time_s), encode_frame(np.asarray(small, np.uint8))))
+
+    def _stamp_ns(self, time_s: float | None = None) -> int:
+        return round((self.sim.time_s if time_s is None else time_s) * 1e6) * 1000
 
     def episode(self, info: dict[str, object]) -> Episode:
         """Return everything remembered."""
@@ -225,10 +244,10 @@ class EpisodeLog:
         return Episode(
             frames=main.frames, frame_stamps_ns=main.stamps_ns,
             extra_cameras=dict(zip([*self._frames][1:], others, strict=True)),
-            joint_names=self._recording.joint_names,
+            joint_names=self.recording.joint_names,
             joint_stamps_ns=np.array(stamps, np.int64),
             positions=positions, velocities=velocities, efforts=efforts, setpoints=setpoints,
             hazards=np.array(hazards, np.uint8),
             clearance=np.array(clearance, np.float32) if known else None,
-            hazard_kinds=self._recording.hazard_kinds,
-            camera_name=self._recording.camera_name, info=info)
+            hazard_kinds=self.recording.hazard_kinds,
+            camera_name=self.recording.camera_name, info=info)

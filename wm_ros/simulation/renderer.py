@@ -2,16 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw a simulated camera off screen. A camera belongs to the thread that made it."""
 
+import atexit
 import os
+from functools import cache
 from types import TracebackType
+from typing import Any
 
 import mujoco
 import numpy as np
+from mujoco import gl_context
 from numpy.typing import NDArray
 
 from wm_ros.errors import SimulationError
 from wm_ros.simulation.perturbation import NOTHING, Perturbation, perturb_image, perturb_scene
 from wm_ros.simulation.scene import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
+
+# Of a scene with the arm, three objects and what MuJoCo adds to them.
+_MAX_GEOMS = 1000
 
 
 class Camera:
@@ -30,9 +37,7 @@ class Camera:
         try:
             self._renderer = mujoco.Renderer(model, height_px, width_px)
         except Exception as error:  # EGL bindings raise several unrelated types
-            raise SimulationError(
-                f'no off-screen drawing with MUJOCO_GL={os.environ.get("MUJOCO_GL")!r}: {error}; '
-                'install the system libraries libegl1 and libgl1-mesa-dri') from error
+            raise _cannot_draw(error) from error
 
     def render(self, data: mujoco.MjData, perturbation: Perturbation = NOTHING
                ) -> NDArray[np.uint8]:
@@ -57,3 +62,73 @@ class Camera:
                  trace: TracebackType | None) -> None:
         """Close the camera."""
         self.close()
+
+
+class BriefCamera:
+    """
+    A camera for a few pictures, of the size of the model's off-screen buffer.
+
+    A drawing context takes as long to open as five pictures to draw, because it compiles its
+    shaders. Here all models of a process share one; pictures are those of ``Camera``.
+    """
+
+    def __init__(self, model: mujoco.MjModel, name: str) -> None:
+        """
+        Load a model into the process's drawing context.
+
+        :raises SimulationError: if the machine cannot draw off screen.
+        """
+        size = model.vis.global_
+        try:
+            self._shared = _shared_context(size.offwidth, size.offheight)
+            self._shared.make_current()
+            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_150.value)
+        except Exception as error:  # EGL bindings raise several unrelated types
+            raise _cannot_draw(error) from error
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+        self._rect = mujoco.MjrRect(0, 0, size.offwidth, size.offheight)
+        self._model, self._option = model, mujoco.MjvOption()
+        self._scene = mujoco.MjvScene(model, _MAX_GEOMS)
+        self._view = mujoco.MjvCamera()
+        self._view.type, self._view.fixedcamid = (
+            mujoco.mjtCamera.mjCAMERA_FIXED.value, model.camera(name).id)
+
+    def render(self, data: mujoco.MjData) -> NDArray[np.uint8]:
+        """Return what the camera sees, RGB uint8 (h, w, 3)."""
+        # Another camera of this thread may have drawn since.
+        self._shared.make_current()
+        mujoco.mjv_updateScene(self._model, data, self._option, None, self._view,
+                               mujoco.mjtCatBit.mjCAT_ALL.value, self._scene)
+        mujoco.mjr_render(self._rect, self._scene, self._context)
+        picture = np.empty((self._rect.height, self._rect.width, 3), np.uint8)
+        mujoco.mjr_readPixels(picture, None, self._rect, self._context)
+        return picture[::-1]
+
+    def close(self) -> None:
+        """Free what the model took."""
+        self._shared.make_current()
+        self._context.free()
+
+    def __enter__(self) -> 'BriefCamera':
+        """Return the camera itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Close the camera."""
+        self.close()
+
+
+@cache
+def _shared_context(width_px: int, height_px: int) -> Any:
+    """Open the process's drawing context."""
+    context = gl_context.GLContext(width_px, height_px)
+    # Later its bindings are gone and it could not be freed.
+    atexit.register(context.free)
+    return context
+
+
+def _cannot_draw(error: Exception) -> SimulationError:
+    return SimulationError(
+        f'no off-screen drawing with MUJOCO_GL={os.environ.get("MUJOCO_GL")!r}: {error}; '
+        'install the system libraries libegl1 and libgl1-mesa-dri')

@@ -58,6 +58,11 @@ class Batch(NamedTuple):
     seed: Tensor
 
 
+def decoded_rows(size: int, frame_share: float) -> NDArray[np.int64]:
+    """Return which windows of a batch have their frames decoded: every n-th."""
+    return np.arange(0, size, max(1, round(1 / frame_share)))
+
+
 class BatchSampler:
     """Draws batches with a set share of windows that end in a hazard."""
 
@@ -68,6 +73,12 @@ class BatchSampler:
         self._risky = np.flatnonzero(free & self._hazard[:, -1])
         self._safe = np.flatnonzero(free & ~self._hazard[:, -1])
         self._contact = np.flatnonzero(windows.in_contact)
+        # Rows whose frames are decoded, see ``decoded_rows``.
+        self._decoded = decoded_rows(config.batch_size, config.frame_share)
+        self._filmed = windows.is_filmed
+        if not self._filmed.any():
+            raise ValueError('no window has frames of what followed; train with episodes that '
+                             'were filmed all the time beside those with glimpses')
         # Each member of the ensemble trusts other episodes more (online bootstrap,
         # Oza and Russell 2001): what the data does not settle, they settle differently.
         shape = int(windows.episode.max()) + 1, model_config.num_hazard_heads
@@ -84,6 +95,8 @@ class BatchSampler:
         count = min(config.frames_per_window, horizon)
         steps = np.sort(rng.permuted(np.tile(np.arange(horizon), (size, 1)), axis=1)[:, :count])
         decoded = windows.future[index[:, None], steps]
+        # What was not filmed is not decoded either; any picture will do.
+        decoded = np.where(decoded < 0, windows.context[index, -1:], decoded)
         curves = draw_curves(rng, size, config.brightness, config.tint, config.gamma)
         turns = draw_turns(rng, size, config.camera_turn_rad, config.camera_turn_share)
         trust = self._trust[windows.episode[index]] * ~windows.in_contact[index, None]
@@ -110,9 +123,17 @@ class BatchSampler:
         size = self._config.batch_size
         risky = round(size * self._config.hazard_share) if self._risky.size else 0
         contact = size // 16 if self._contact.size else 0
-        return np.concatenate([
+        kinds = [self._risky] * risky + [self._contact] * contact
+        kinds += [self._safe] * (size - risky - contact)
+        chosen = np.concatenate([
             rng.choice(self._risky, risky), rng.choice(self._contact, contact),
             rng.choice(self._safe, size - risky - contact)])
+        for row in self._decoded:
+            if not self._filmed[chosen[row]]:
+                # Of the same kind if there is one, or the share of hazards would change.
+                among = kinds[row][self._filmed[kinds[row]]]
+                chosen[row] = rng.choice(among if among.size else np.flatnonzero(self._filmed))
+        return chosen
 
     def _images(self, index: NDArray[np.int64], curves: NDArray[np.float32],
                 turns: NDArray[np.float32]) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from wm_ros.training.batches import Batch
+from wm_ros.training.batches import Batch, decoded_rows
 from wm_ros.training.config import TrainConfig
 from wm_ros.training.obstacles import draw_points, obstacle_distance
 from wm_ros.world_model.encoder import Context

@@ -307,19 +307,22 @@ def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *,
     if lenient:
         model_config = with_normalisation_of(model_config, stored_settings(out))
 
-    def load(part: list[Path], before: int) -> Windows:
+    def load(part: list[Path], before: int, *, unfilmed: bool = False) -> Windows:
         def told(done: int) -> None:
             on_load(before + done, len(paths))
 
         if cache is None:
-            return load_windows(part, model_config, threads=config.threads, on_progress=told)
+            return load_windows(part, model_config, threads=config.threads, unfilmed=unfilmed,
+                                on_progress=told)
         return cached_windows(part, model_config, cache, threads=config.threads,
-                              on_progress=told)
+                              unfilmed=unfilmed, on_progress=told)
 
     accelerator = make_accelerator(config)
     with accelerator.main_process_first():
-        windows, validation = load(parts[0], 0), load(parts[1], len(parts[0]))
+        windows = load(parts[0], 0, unfilmed=True)
+        validation = load(parts[1], len(parts[0]))
     if cache is not None and cache.parent == out and accelerator.is_main_process:
-        prune(cache, {entry_name(part, model_config) for part in parts})
+        prune(cache, {entry_name(part, model_config, unfilmed=unfilmed)
+                      for part, unfilmed in zip(parts, (True, False), strict=True)})
     return Trainer(windows, validation, model_config, config, out, start=start,
                    lenient=lenient), windows

@@ -24,7 +24,7 @@ _MAIN_CAMERA = 'front'
 def collect(arguments: argparse.Namespace) -> None:
     """Collect play episodes in the simulation."""
     run = _of_robot(arguments) if arguments.robot else _of_so101(
-        arguments.split, arguments.cameras, arguments.seconds)
+        arguments.split, arguments.cameras, arguments.seconds, arguments.glimpses or 0)
     _collect(run, arguments.out, episodes=arguments.episodes, seed=arguments.seed,
              workers=arguments.workers)
 
@@ -44,10 +44,12 @@ def _collect(run: Any, directory: Path, *, episodes: int, seed: int, workers: in
     console.print(f'{episodes} episodes in {directory}, {made} of them new')
 
 
-def _of_so101(split: str, cameras: tuple[str, ...], seconds: float | None = None) -> Any:
+def _of_so101(split: str, cameras: tuple[str, ...], seconds: float | None = None,
+              glimpses: int = 0) -> Any:
     from wm_ros.simulation.collect import EPISODE_S
     from wm_ros.simulation.collect import collect as run
-    return partial(run, split=split, cameras=cameras, duration_s=seconds or EPISODE_S)
+    return partial(run, split=split, cameras=cameras, duration_s=seconds or EPISODE_S,
+                   glimpses=glimpses)
 
 
 def _of_robot(arguments: argparse.Namespace) -> Any:
@@ -58,6 +60,8 @@ def _of_robot(arguments: argparse.Namespace) -> Any:
     if arguments.cameras != (_MAIN_CAMERA,):
         raise ValueError('--cameras exists for the SO-101 alone; the camera of another robot is '
                          'the one that its file names')
+    if arguments.glimpses is not None:
+        raise ValueError('--glimpses exists for the SO-101 alone; leave it out with --robot')
     if arguments.seconds is not None:
         raise ValueError('--seconds exists for the SO-101 alone; how long an episode of another '
                          'robot lasts stands in its file')
@@ -80,6 +84,9 @@ def add_parser(verbs: Any) -> None:
                         help='with commas, the main one first: front, wrist (default: front)')
     parser.add_argument('--seconds', type=positive_float, help='of an episode without a hazard '
                         '(default: 6); shorter ones show more scenes in the same time')
+    parser.add_argument('--glimpses', type=positive, metavar='N', help='draw pictures at N '
+                        'moments of each episode only: several times the scenes in the same time, '
+                        'to train what judges commands (default: ten times a second)')
     parser.add_argument('--robot', type=Path, help='YAML file of another robot than the SO-101, '
                         'such as config/robots/aloha.yaml')
     parser.add_argument('--out', type=Path, required=True, help='directory of episodes')
