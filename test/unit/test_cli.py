@@ -100,6 +100,6 @@ def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_p
     directory = tmp_path / 'wm_ros' / 'episodes' / '-'.join(['objects-5', *extra])
     assert calls == [(directory, True, {
         'num_episodes': 2, 'seed': 5, 'workers': 1, 'split': 'objects',
-        'cameras': ('front', *extra), 'duration_s': 6.0})]
+        'cameras': ('front', *extra), 'duration_s': 6.0, 'glimpses': 0})]
     assert [path.name for path in found] == [
         'episode_000000000.safetensors', 'episode_000000001.safetensors']

@@ -18,12 +18,13 @@ import wm_ros.simulation  # noqa: F401, I001
 mujoco = pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
 
 from wm_ros.data.episode import read_episode, write_episode  # noqa: E402
-from wm_ros.errors import DatasetError  # noqa: E402
+from wm_ros.errors import DatasetError, SimulationError  # noqa: E402
 from wm_ros.simulation.collect import collect, simulate_episode  # noqa: E402
 from wm_ros.simulation.look import Look, TableTexture  # noqa: E402
 from wm_ros.simulation.motion import Motion, sample_motion  # noqa: E402
 from wm_ros.simulation.objects import SHAPES, cone_vertices  # noqa: E402
 from wm_ros.simulation.play import Play  # noqa: E402
+from wm_ros.simulation.renderer import BriefCamera, Camera  # noqa: E402
 from wm_ros.simulation.robot import TIMESTEP_S, So101Simulation  # noqa: E402
 from wm_ros.simulation.scene import (  # noqa: E402
     SPLITS,
@@ -337,6 +338,63 @@ def test_a_shorter_episode_is_the_beginning_of_the_longer_one(tmp_path):
     assert (short.setpoints == long.setpoints[:num]).all()
     with pytest.raises(DatasetError, match=r'was made to last 0\.4 s, not 6 s; give each length'):
         collect(tmp_path / 'short', num_episodes=2, seed=5)
+
+
+@pytest.mark.parametrize('split', ['id', 'varied'])
+def test_glimpses_are_moments_of_the_whole_film(split):
+    known = 0
+    for seed in (1, 2, 3):
+        whole = simulate_episode(seed, split=split, duration_s=3.0)
+        some = simulate_episode(seed, split=split, duration_s=3.0, glimpses=2)
+        for name in ('positions', 'velocities', 'efforts', 'setpoints', 'hazards', 'clearance',
+                     'joint_stamps_ns'):
+            np.testing.assert_array_equal(getattr(some, name), getattr(whole, name))
+        at = dict(zip(whole.frame_stamps_ns.tolist(), whole.frames, strict=True))
+        assert [at[stamp] for stamp in some.frame_stamps_ns.tolist()] == list(some.frames)
+        # Each moment is a pair, and joints go on for a second after it.
+        stamps = some.frame_stamps_ns / 1e9
+        assert len(stamps) in (2, 4)
+        assert (stamps[1::2] - stamps[::2]).tolist() == pytest.approx([0.1] * (len(stamps) // 2))
+        assert stamps[-1] + 1.0 <= some.joint_stamps_ns[-1] / 1e9 + 1e-6
+        if len(stamps) == 4:
+            assert stamps[2] - stamps[0] > 0.4
+        rows = np.flatnonzero(some.hazards)
+        if rows.size:
+            first = some.joint_stamps_ns[rows[0]] / 1e9
+            assert stamps[-1] < first
+            # One of the moments is shortly before what happened.
+            assert (stamps > first - 1.1).any()
+            known += 1
+        assert some.info == {**whole.info, 'glimpses': 2}
+    assert known
+
+
+def test_glimpses_are_of_the_main_camera_alone(tmp_path):
+    with pytest.raises(ValueError, match='2 glimpses are of the main camera alone'):
+        simulate_episode(1, glimpses=2, cameras=('front', 'wrist'))
+    collect(tmp_path, num_episodes=1, seed=5, duration_s=1.2, glimpses=1)
+    with pytest.raises(DatasetError, match='was drawn at 1 moments, not at all moments; give'):
+        collect(tmp_path, num_episodes=2, seed=5, duration_s=1.2)
+
+
+def test_a_camera_for_a_few_pictures_draws_what_another_does():
+    sims = [So101Simulation(sample_scene(seed)) for seed in (1, 2)]
+    wanted = []
+    for sim in sims:
+        with Camera(sim.model, 'front') as camera:
+            wanted.append(camera.render(sim.data))
+    found = []
+    for sim in (*sims, sims[0]):
+        with BriefCamera(sim.model, 'front') as camera:
+            # One of the other kind may draw meanwhile.
+            with Camera(sims[0].model, 'wrist') as other:
+                other.render(sims[0].data)
+            found.append(camera.render(sim.data))
+            with pytest.raises(SimulationError, match='a brief camera is open already; close'):
+                BriefCamera(sim.model, 'front')
+    for picture, same in zip(found, (*wanted, wanted[0]), strict=True):
+        np.testing.assert_array_equal(picture, same)
+    assert (wanted[0] != wanted[1]).any()
 
 
 def test_windows_do_not_guess_the_outline_of_a_shape_that_they_do_not_know():

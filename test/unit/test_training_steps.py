@@ -3,6 +3,7 @@
 """The pieces of a training step, by hand, and what a run tells of itself."""
 
 import copy
+import dataclasses
 import math
 
 import numpy as np
@@ -204,7 +205,7 @@ def test_frames_alone_can_be_trained_and_the_rest_stays_as_it_is(tmp_path):
                        'joint_error_shared', 'residual', 'flow'}
     with pytest.raises(ValueError, match="only = 'frames' needs a model to start from"):
         make_trainer(tmp_path / 'other', steps=2, only='frames')
-    with pytest.raises(ValueError, match="only = 'pixels' must be one of all, frames, spread"):
+    with pytest.raises(ValueError, match="'pixels' must be one of all, frames, obstacles, spread"):
         TrainConfig(only='pixels')
 
 
@@ -219,6 +220,75 @@ def test_the_spread_of_joints_alone_can_be_trained(tmp_path):
                 'log_joint_error', 'joint_error_by_risk', 'joint_error_shared'}
     with pytest.raises(ValueError, match="only = 'spread' needs a model to start from"):
         make_trainer(tmp_path / 'other', steps=2, only='spread')
+
+
+def test_seeing_obstacles_alone_can_be_trained(tmp_path):
+    torch.manual_seed(4)
+    start = WorldModel(tiny_config(geometry=make_geometry()))
+    before = copy.deepcopy(start.state_dict())
+    trainer = make_trainer(tmp_path, steps=2, start=start, only='obstacles', warmup_steps=0)
+    trainer.run()
+    changed = {name for name, value in trainer.model.state_dict().items()
+               if not torch.equal(value, before[name])}
+    assert {name.split('.')[0] for name in changed} == {'encoder', 'reach'}
+    assert not [name for name in changed if name.startswith('encoder.shade')]
+    assert {name.split('.')[1] for name in changed if name.startswith('reach')} == {'field'}
+    with pytest.raises(ValueError, match="only = 'obstacles' needs known kinematics"):
+        make_trainer(tmp_path / 'other', steps=2, only='obstacles')
+
+
+def test_where_obstacles_stand_is_learned_from_them_alone():
+    torch.manual_seed(5)
+    model = WorldModel(tiny_config(geometry=make_geometry()))
+    config = TrainConfig(batch_size=4, only='obstacles', distance_points=40, distance_weight=2.0)
+    batch = BatchSampler(make_windows(), config, model.config).draw(0)
+    assert batch.targets.shape[1] == 0
+    box = torch.tensor([0.2, 0.0, 0.3, 0.02, 0.02, 0.05, 1.0]).expand(4, 3, 7)
+    losses = world_model_loss(model, batch._replace(obstacles=box), config)
+    losses.total.backward()
+    found = {name: float(value.detach()) for name, value in losses._asdict().items()}
+    assert found['total'] == pytest.approx(
+        2 * found['distance'] + 0.3 * found['camera'], rel=1e-5)
+    assert found['distance'] > 0
+    assert [name for name, value in found.items() if value] == ['total', 'distance', 'camera']
+    assert model.encoder.stem.weight.grad.abs().sum() > 0
+    # What stands where nobody knows teaches nothing.
+    with torch.no_grad():
+        nowhere = world_model_loss(model, batch._replace(obstacles=box * math.nan), config)
+    assert float(nowhere.distance) == 0
+
+
+def unfilmed(windows, rows):
+    """Return windows of which some have no frames of what followed."""
+    future = windows.future.copy()
+    future[rows] = -1
+    return dataclasses.replace(windows, future=future)
+
+
+def test_only_what_was_filmed_is_decoded():
+    windows = make_windows()
+    number = np.arange(len(windows), dtype=np.float32)
+    windows = dataclasses.replace(windows, velocities=windows.velocities * 0 + number[:, None])
+    config = TrainConfig(batch_size=8, frame_share=0.25, sample_share=0.25)
+    filmed = np.zeros(len(windows), bool)
+    filmed[::5] = True
+    some = unfilmed(windows, ~filmed)
+    seen = set()
+    for step in range(40):
+        batch = BatchSampler(some, config, tiny_config()).draw(step)
+        rows = batch.velocities[:, 0].numpy().astype(int)
+        assert filmed[rows[[0, 4]]].all()
+        seen |= set(rows.tolist())
+        # The share of hazards stays, three of eight.
+        assert int(batch.hazard[:, -1].sum()) >= 3
+    assert len(seen) > filmed.sum()
+    # With all filmed the draw is what it always was.
+    one, two = (BatchSampler(windows, config, tiny_config()).draw(3) for _ in range(2))
+    assert torch.equal(one.images, two.images)
+    nothing = unfilmed(windows, slice(None))
+    with pytest.raises(ValueError, match='no window has frames of what followed; train with'):
+        BatchSampler(nothing, config, tiny_config())
+    BatchSampler(nothing, TrainConfig(batch_size=8, only='obstacles'), tiny_config()).draw(0)
 
 
 def test_shadows_are_learned_where_recordings_know_the_lamp():

@@ -46,16 +46,31 @@ def test_the_cache_holds_what_memory_would(tmp_path, paths, monkeypatch):
     assert not read.frames.flags.writeable
 
 
+def test_the_cache_knows_what_was_not_filmed(tmp_path, paths):
+    whole = make_episode(hazard_at=0.8)
+    for number in range(2):
+        write_episode(paths[number], replace(
+            whole, frames=whole.frames[3:7], frame_stamps_ns=whole.frame_stamps_ns[3:7]))
+    wanted = load_windows(paths, tiny_config(), unfilmed=True)
+    found = cached_windows(paths, tiny_config(), tmp_path / 'cache', unfilmed=True)
+    assert found.is_filmed.tolist() == [False] * 6 + [True] * 14
+    for item in fields(wanted):
+        np.testing.assert_array_equal(
+            getattr(wanted, item.name), getattr(found, item.name), err_msg=item.name)
+    assert len(cached_windows(paths, tiny_config(), tmp_path / 'cache')) == 14
+
+
 def test_an_entry_is_named_after_all_that_decides_what_is_in_it(paths):
     name = entry_name(paths, tiny_config())
     assert entry_name(paths, tiny_config(dim=64, num_blocks=3, joint_std=(2.0,) * 3)) == name
     others = [entry_name(paths, tiny_config(horizon=4)),
               entry_name(paths, tiny_config(image_height=48)),
-              entry_name(paths[:2], tiny_config())]
+              entry_name(paths[:2], tiny_config()),
+              entry_name(paths, tiny_config(), unfilmed=True)]
     stat = paths[0].stat()
     os.utime(paths[0], ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     others.append(entry_name(paths, tiny_config()))
-    assert len({name, *others}) == 5
+    assert len({name, *others}) == 6
 
 
 @pytest.mark.parametrize('how', ['shorter frames', 'broken windows', 'no windows'])

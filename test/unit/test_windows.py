@@ -62,6 +62,34 @@ def test_a_gap_in_the_camera_leaves_no_window_across_it():
         assert np.diff(stamps[sequence]).tolist() == [100_000_000] * 6
 
 
+def keep_frames(episode, *rows):
+    """Return an episode as if only some of its frames had been taken."""
+    return dataclasses.replace(episode, frames=tuple(episode.frames[row] for row in rows),
+                               frame_stamps_ns=episode.frame_stamps_ns[list(rows)])
+
+
+def test_what_was_not_filmed_can_still_be_judged():
+    whole = make_episode(hazard_at=1.0)
+    some = keep_frames(whole, 2, 3, 7, 8, 9, 10, 11, 12, 13, 18, 19)
+    wanted, windows = cut_windows(whole, tiny_config()), cut_windows(
+        some, tiny_config(), unfilmed=True)
+    # Anchors 3 and 8 to 13; those of 18 and 19 lack joints of what followed.
+    assert windows.context.tolist() == [[0, 1], *([row, row + 1] for row in range(2, 8))]
+    assert windows.is_filmed.tolist() == [False, True] + [False] * 5
+    assert windows.future[1].tolist() == [4, 5, 6, 7, 8]
+    assert (windows.future[~windows.is_filmed] == -1).all()
+    rows = [anchor - 1 for anchor in (3, 8, 9, 10, 11, 12, 13)]
+    for name in ('positions', 'velocities', 'actions', 'joints', 'hazard_time_s', 'in_contact'):
+        np.testing.assert_array_equal(getattr(windows, name), getattr(wanted, name)[rows])
+    np.testing.assert_array_equal(windows.frames[windows.context], wanted.frames[
+        wanted.context][rows])
+    assert len(cut_windows(some, tiny_config())) == 1
+    # In a pool of several episodes none stays none.
+    joined = join_windows([wanted, windows])
+    assert (joined.future[len(wanted):][~windows.is_filmed] == -1).all()
+    assert joined.future[len(wanted) + 1].tolist() == [24, 25, 26, 27, 28]
+
+
 def test_episodes_join_into_one_pool(tmp_path):
     for index in range(2):
         write_episode(tmp_path / f'episode_{index}.safetensors', make_episode())

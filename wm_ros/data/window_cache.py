@@ -37,7 +37,8 @@ _IRRELEVANT = frozenset({
 
 
 def cached_windows(paths: list[Path], config: ModelConfig, cache: Path, *, threads: int = 2,
-                   unfilmed: bool = False, on_progress: Callable[[int], None] = lambda done: None) -> Windows:
+                   unfilmed: bool = False,
+                   on_progress: Callable[[int], None] = lambda done: None) -> Windows:
     """
     Return the windows of episode files, from the cache or into it.
 

@@ -82,7 +82,7 @@ class Windows:
     @property
     def is_filmed(self) -> NDArray[np.bool_]:
         """Which windows have frames of what followed, bool (W,)."""
-        return (self.future >= 0).all(1)
+        return np.asarray((self.future >= 0).all(1))
 
     def hazard_by_step(self, step_s: float) -> NDArray[np.bool_]:
         """Say whether a hazard has happened by the end of each step, bool (W, H)."""
@@ -134,7 +134,8 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
 
 
 def load_windows(paths: Iterable[Path], config: ModelConfig, *, threads: int = 2,
-                 unfilmed: bool = False, on_progress: Callable[[int], None] = lambda done: None) -> Windows:
+                 unfilmed: bool = False,
+                 on_progress: Callable[[int], None] = lambda done: None) -> Windows:
     """
     Cut many episode files into one pool of windows, in memory.
 
@@ -179,7 +180,8 @@ def join_windows(parts: list[Windows]) -> Windows:
     :raises DatasetError: if there is no window at all.
     """
     if not sum(len(part) for part in parts):
-        raise DatasetError('no episode is long enough for one window of context and horizon')
+        raise DatasetError('no episode is long enough, and filmed for long enough, for one window '
+                           'of context and horizon')
     offsets = np.cumsum([0, *(len(part.frames) for part in parts[:-1])])
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])

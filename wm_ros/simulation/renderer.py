@@ -69,15 +69,22 @@ class BriefCamera:
     A camera for a few pictures, of the size of the model's off-screen buffer.
 
     A drawing context takes as long to open as five pictures to draw, because it compiles its
-    shaders. Here all models of a process share one; pictures are those of ``Camera``.
+    shaders. Here all models of a process share one, one after the other; pictures are those of
+    ``Camera``.
     """
+
+    _is_open = False
 
     def __init__(self, model: mujoco.MjModel, name: str) -> None:
         """
         Load a model into the process's drawing context.
 
-        :raises SimulationError: if the machine cannot draw off screen.
+        :raises SimulationError: if the machine cannot draw off screen, or if another is open: two
+            models in one context light each other.
         """
+        if BriefCamera._is_open:
+            raise SimulationError('a brief camera is open already; close it first, or use Camera, '
+                                  'which has a drawing context of its own')
         size = model.vis.global_
         try:
             self._shared = _shared_context(size.offwidth, size.offheight)
@@ -85,6 +92,7 @@ class BriefCamera:
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_150.value)
         except Exception as error:  # EGL bindings raise several unrelated types
             raise _cannot_draw(error) from error
+        BriefCamera._is_open = True
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._rect = mujoco.MjrRect(0, 0, size.offwidth, size.offheight)
         self._model, self._option = model, mujoco.MjvOption()
@@ -108,6 +116,7 @@ class BriefCamera:
         """Free what the model took."""
         self._shared.make_current()
         self._context.free()
+        BriefCamera._is_open = False
 
     def __enter__(self) -> 'BriefCamera':
         """Return the camera itself."""

@@ -58,9 +58,9 @@ class Batch(NamedTuple):
     seed: Tensor
 
 
-def decoded_rows(size: int, frame_share: float) -> NDArray[np.int64]:
-    """Return which windows of a batch have their frames decoded: every n-th."""
-    return np.arange(0, size, max(1, round(1 / frame_share)))
+def decoding_stride(frame_share: float) -> int:
+    """Return every how many windows of a batch one has its frames decoded."""
+    return max(1, round(1 / frame_share))
 
 
 class BatchSampler:
@@ -73,10 +73,12 @@ class BatchSampler:
         self._risky = np.flatnonzero(free & self._hazard[:, -1])
         self._safe = np.flatnonzero(free & ~self._hazard[:, -1])
         self._contact = np.flatnonzero(windows.in_contact)
-        # Rows whose frames are decoded, see ``decoded_rows``.
-        self._decoded = decoded_rows(config.batch_size, config.frame_share)
+        self._frames = config.frames_per_window if config.only in ('all', 'frames') else 0
+        # Rows of a batch whose frames are decoded.
+        self._decoded = (range(0, config.batch_size, decoding_stride(config.frame_share))
+                         if self._frames else ())
         self._filmed = windows.is_filmed
-        if not self._filmed.any():
+        if self._frames and not self._filmed.any():
             raise ValueError('no window has frames of what followed; train with episodes that '
                              'were filmed all the time beside those with glimpses')
         # Each member of the ensemble trusts other episodes more (online bootstrap,
@@ -92,7 +94,7 @@ class BatchSampler:
         config, windows = self._config, self._windows
         size, horizon = config.batch_size, windows.actions.shape[1]
         # Each window decodes steps of its own, spread over the horizon.
-        count = min(config.frames_per_window, horizon)
+        count = min(self._frames, horizon)
         steps = np.sort(rng.permuted(np.tile(np.arange(horizon), (size, 1)), axis=1)[:, :count])
         decoded = windows.future[index[:, None], steps]
         # What was not filmed is not decoded either; any picture will do.

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from wm_ros.training.batches import Batch, decoded_rows
+from wm_ros.training.batches import Batch, decoding_stride
 from wm_ros.training.config import TrainConfig
 from wm_ros.training.obstacles import draw_points, obstacle_distance
 from wm_ros.world_model.encoder import Context
@@ -52,6 +52,8 @@ class Losses(NamedTuple):
 def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Losses:
     """Return the losses of a batch; those of parts that are not trained are zero."""
     generator = torch.Generator().manual_seed(int(batch.seed))
+    if config.only == 'obstacles':
+        return _sum(config, _sight_losses(model, batch, config, generator))
     context = model.encode(batch.images)
     everything = config.only == 'all'
     joints = batch.positions, batch.velocities, batch.actions
@@ -63,9 +65,7 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
         made = made._replace(joint_error=model.joint_error(made.hazard_logits))
     spread = _spread_loss(made, batch)
     if config.only == 'spread':
-        nothing = torch.zeros_like(spread)
-        return Losses(**{**dict.fromkeys(Losses._fields, nothing), 'spread': spread,
-                         'total': config.spread_weight * spread})
+        return _sum(config, {'spread': spread})
     parts = {'spread': spread, **_picture_losses(
         model, *_some(batch, context, made, config.frame_share), config, generator)}
     if everything:
@@ -75,7 +75,12 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
                 made.joints / _JOINT_UNIT_RAD, batch.joints / _JOINT_UNIT_RAD),
             'distance': distance_loss(
                 model, batch, context, made, config.distance_points, generator),
-            'camera': _camera_loss(model, context, batch)}
+            'camera': _camera_loss(model, context.camera, batch)}
+    return _sum(config, parts)
+
+
+def _sum(config: TrainConfig, parts: dict[str, Tensor]) -> Losses:
+    """Return the losses of what is trained and their weighted sum; the others are zero."""
     weights = {'frame': config.frame_weight, 'hazard': 1.0, 'joint': config.joint_weight,
                'distance': config.distance_weight, 'camera': config.camera_weight,
                'shade': config.shade_weight, 'spread': config.spread_weight,
@@ -90,7 +95,7 @@ def _some(batch: Batch, context: Context, made: Consequence, share: float
           ) -> tuple[Batch, Context, Consequence]:
     """Return every n-th window, with what was made of it: those whose frames are decoded."""
     # Slices are views: with all windows nothing is copied. Frames need no questions.
-    some = slice(None, None, max(1, round(1 / share)))
+    some = slice(None, None, decoding_stride(share))
     return (Batch(*(item[some] if item.dim() else item for item in batch)),
             Context(*(item[some] for item in context)),
             Consequence(*(item if item is None or isinstance(item, Questions) else item[some]
@@ -176,22 +181,54 @@ def distance_loss(model: WorldModel, batch: Batch, context: Context, made: Conse
 
     The points of the arm on its way are asked about, and others that are drawn.
     """
-    known = batch.obstacles.isfinite().flatten(1).all(1)
     if model.reach is None or made.questions is None:
         return made.joints.sum() * 0
-    # Ask in any case: processes that train together must use the same weights in each step.
-    obstacles = torch.where(batch.obstacles.isfinite(), batch.obstacles, 0.0)
-    points = draw_points(obstacles, count, generator)
+    points = draw_points(_known_obstacles(batch), count, generator)
     _, drawn = model.reach.field(context, points)
-    total = made.joints.new_zeros(())
-    for where, predicted, share in ((points, drawn, 0.5),
-                                    (made.questions.points, made.questions.distance, 0.5)):
-        truth = obstacle_distance(where, obstacles).clamp(*DISTANCE_RANGE_M)
-        loss = F.smooth_l1_loss(predicted, truth / DISTANCE_UNIT_M, reduction='none', beta=0.1)
-        # Where it is near it matters: most points are far from everything.
-        weight = known[:, None] * (1 + 6 * (-truth.clamp(min=0) / 0.02).exp())
-        total = total + share * (loss * weight).sum() / torch.clamp(weight.sum(), min=1.0)
-    return total
+    return 0.5 * _distance_error(batch, points, drawn) + 0.5 * _distance_error(
+        batch, made.questions.points, made.questions.distance)
+
+
+def _sight_losses(model: WorldModel, batch: Batch, config: TrainConfig,
+                  generator: torch.Generator) -> dict[str, Tensor]:
+    """
+    Return the losses of seeing where things stand, for which nothing need be predicted.
+
+    As many points are asked about on the arm's way as are drawn.
+    """
+    assert model.reach is not None
+    tokens, detail, last, camera = model.encoder.see(batch.images)
+    context = Context(tokens, detail, last, camera, shade=detail[:, 0] * 0)
+    with torch.no_grad():
+        way = model.reach.way(batch.positions, batch.joints)
+        some = torch.randint(way.shape[1], (config.distance_points,), generator=generator)
+        drawn = draw_points(_known_obstacles(batch), config.distance_points, generator)
+        points = torch.cat([drawn, way[:, some.to(way.device)]], 1)
+    _, distance = model.reach.field(context, points)
+    return {'distance': _distance_error(batch, points, distance),
+            'camera': _camera_loss(model, camera, batch)}
+
+
+def _known_obstacles(batch: Batch) -> Tensor:
+    """Return where obstacles stand; none where it is not known, so that shapes are the same."""
+    return torch.where(batch.obstacles.isfinite(), batch.obstacles, 0.0)
+
+
+def _distance_error(batch: Batch, points: Tensor, predicted: Tensor) -> Tensor:
+    """
+    Return the Huber loss of predicted distances, heavier where something is near.
+
+    :param points: float32 (B, Q, 3), m.
+    :param predicted: float32 (B, Q), in DISTANCE_UNIT_M.
+    """
+    # Where it is not known counts for nothing, but is asked about: processes that train together
+    # must use the same weights in each step.
+    known = batch.obstacles.isfinite().flatten(1).all(1)
+    truth = obstacle_distance(points, _known_obstacles(batch)).clamp(*DISTANCE_RANGE_M)
+    loss = F.smooth_l1_loss(predicted, truth / DISTANCE_UNIT_M, reduction='none', beta=0.1)
+    # Where it is near it matters: most points are far from everything.
+    weight = known[:, None] * (1 + 6 * (-truth.clamp(min=0) / 0.02).exp())
+    return (loss * weight).sum() / torch.clamp(weight.sum(), min=1.0)
 
 
 def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Consequence,
@@ -272,10 +309,10 @@ def _decode(model: WorldModel, batch: Batch, context: Context, made: Consequence
         made.condition[rows, batch.steps].flatten(0, 1), surface, repeated)
 
 
-def _camera_loss(model: WorldModel, context: Context, batch: Batch) -> Tensor:
+def _camera_loss(model: WorldModel, camera: Tensor, batch: Batch) -> Tensor:
     if model.config.geometry is None:
-        return context.camera.sum() * 0
-    error = (context.camera - batch.camera) / context.camera.new_tensor(_CAMERA_UNITS)
+        return camera.sum() * 0
+    error = (camera - batch.camera) / camera.new_tensor(_CAMERA_UNITS)
     return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1)
 
 

@@ -265,18 +265,31 @@ class Trainer:
 
 
 def _keep_all_but(part: str, model: WorldModel, start: WorldModel | None) -> None:
-    """Leave only what makes frames, or how far off joints are, to be trained."""
-    if start is None:
+    """Leave only what makes frames, sees obstacles, or says how far off joints are to train."""
+    if part == 'obstacles' and model.reach is None:
+        raise ValueError(f'only = {part!r} needs known kinematics: give --geometry')
+    if part != 'obstacles' and start is None:
         raise ValueError(f'only = {part!r} needs a model to start from: give --init')
     model.requires_grad_(False)
-    makers = [model.decoder, model.encoder.shade] if part == 'frames' else []
-    if makers and model.config.residual_dim:
+    for parameter in _trained(part, model):
+        parameter.requires_grad_(True)
+
+
+def _trained(part: str, model: WorldModel) -> list[nn.Parameter]:
+    """Return what is trained of a part of the model."""
+    if part == 'obstacles':
+        assert model.reach is not None
+        shade = {id(p) for p in model.encoder.shade.parameters()} if model.encoder.shade else set()
+        seeing = [*model.encoder.parameters(), *model.reach.field.parameters()]
+        return [p for p in seeing if id(p) not in shade]
+    spread = [model.log_joint_error, model.joint_error_by_risk, model.joint_error_shared]
+    if part == 'spread':
+        return spread
+    makers = [model.decoder, model.encoder.shade]
+    if model.config.residual_dim:
         makers += [model.residual, model.flow]
-    for maker in makers:
-        if maker is not None:
-            maker.requires_grad_(True)
-    for error in (model.log_joint_error, model.joint_error_by_risk, model.joint_error_shared):
-        error.requires_grad_(True)
+    return spread + [p for maker in makers if maker is not None for p in maker.parameters()]
+
 
 
 def _defaults(kind: type[Any]) -> dict[str, Any]:

@@ -204,11 +204,7 @@ class ReachHead(nn.Module):
         :param tables: see ``ObstacleField.forward``.
         """
         batch, horizon, _ = joints.shape
-        before = torch.cat([positions[:, None], joints[:, :-1]], 1)
-        shares = [(k + 1) / self.substeps for k in range(self.substeps)]
-        between = torch.stack([before + (joints - before) * share for share in shares], 2)
-        points = self.arm.locate(self.arm.poses_of(between.flatten(1, 2)), self.layout)
-        points = points.transpose(1, 2).flatten(2).transpose(1, 2)
+        points = self.way(positions, joints)
         features, distance = self.field(context, points, tables)
         low = -points[..., 2].clamp(min=-0.02)
         near = torch.stack([low / 0.01, low / 0.03, -distance.clamp(min=-0.5) * 4], 1).exp()
@@ -220,6 +216,14 @@ class ReachHead(nn.Module):
         hidden = hidden.view(batch, steps, self.who.shape[0], -1) + self.who
         hidden = F.gelu(hidden, approximate='tanh').view(batch, horizon, -1, hidden.shape[-1])
         return Questions(points, distance, _pool(hidden, self.out))
+
+    def way(self, positions: Tensor, joints: Tensor) -> Tensor:
+        """Return the points that ask on a way, see ``forward``, float32 (B, H S P, 3), m."""
+        before = torch.cat([positions[:, None], joints[:, :-1]], 1)
+        shares = [(k + 1) / self.substeps for k in range(self.substeps)]
+        between = torch.stack([before + (joints - before) * share for share in shares], 2)
+        points = self.arm.locate(self.arm.poses_of(between.flatten(1, 2)), self.layout)
+        return points.transpose(1, 2).flatten(2).transpose(1, 2)
 
 
 class LatentHead(nn.Module):
