@@ -107,6 +107,26 @@ def test_a_release_without_a_verdict_is_seen():
     assert 'without a verdict' in judged(ledger)[0][1]
 
 
+@pytest.mark.parametrize(('verdict', 'at_ms', 'words'), [
+    ({}, 22, ''),
+    ({'digest': bytes(16)}, 22, 'without a verdict'),
+    ({'decision': Decision.VETO}, 22, 'on a verdict VETO'),
+    # Of a chunk that was heard, and so not of this command.
+    ({'chunk_id': 9}, 22, 'without a verdict'),
+    # Twice the tolerance and more after its verdict, and so after its chunk.
+    ({}, 300, 'ms after it was put to the predictor'),
+])
+def test_a_chunk_that_the_listener_missed_is_told_by_its_digest(verdict, at_ms, words):
+    command, other = make_command(), make_command(seed=1)
+    ledger = make_ledger(other, chunk_id=9)
+    ledger.take_command(command, SECOND)
+    ledger.take_verdict(make_verdict(command, **verdict), SECOND + 20 * MS)
+    send_out(ledger, command, SECOND + at_ms * MS)
+    found = judged(ledger)
+    assert len(found) == (1 if words else 0)
+    assert words in ''.join(text for _, text in found)
+
+
 def test_a_second_release_of_one_command_is_seen():
     command = make_command()
     ledger = make_ledger(command, make_verdict(command))

@@ -623,6 +623,18 @@ def test_check_waits_for_a_command_and_gives_up_in_time():
     assert not rig.gate.check(make_command(names=('a', 'c')), rig.now).success
 
 
+def test_a_check_goes_out_after_all_commands_and_keeps_its_id():
+    rig = Rig().arm()
+    chunk = rig.ask()
+    asked = rig.gate.check(make_command(), rig.now)
+    rig.command()
+    (later,) = [e.chunk for e in rig.answer(chunk) if isinstance(e, PublishChunk)]
+    (check,) = [e.chunk for e in rig.answer(later) if isinstance(e, PublishChunk)]
+    # Who asked knows it by the id that it was given then.
+    assert chunk.chunk_id < check.chunk_id == asked.chunk_id < later.chunk_id
+    assert isinstance(rig.answer(check)[0], CheckAnswered)
+
+
 def test_shadow_forwards_everything_and_says_what_it_would_hold():
     rig = Rig(mode='shadow')
     rig.note(rig.gate.activate(rig.now))

@@ -141,7 +141,7 @@ class CampaignLedger(Ledger):
         for passage in chain(reversed(self._judged.values()), reversed(self.passages)):
             if passage.received_ns - output.received_ns > TOLERANCE_NS:
                 continue
-            for verdict, at_ns in self._verdicts.get(passage.chunk_id, [(None, 0)]):
+            for verdict, at_ns in self._verdicts_on(passage):
                 passage.verdict, passage.verdict_ns = verdict, at_ns
                 if not follows(output.trajectory, passage):
                     continue
@@ -154,6 +154,20 @@ class CampaignLedger(Ledger):
         return objections[0] if objections else (
             f'a command of {count} points at {output.trajectory.positions[-1].round(3).tolist()} '
             'that is neither a hold nor the beginning of a command that was sent')
+
+    def _verdicts_on(self, passage: Passage) -> list[tuple[Verdict | None, int]]:
+        """
+        Return the verdicts on a command, in the order in which they came.
+
+        The gate keeps one chunk for readers that were late, so that of two in short order this
+        listener may miss one. Then a verdict on a chunk that was not heard counts if it has the
+        command's digest.
+        """
+        if passage.chunk_id:
+            return [*self._verdicts.get(passage.chunk_id, [(None, 0)])]
+        return [found for chunk_id, heard in self._verdicts.items()
+                if chunk_id not in self._chunk_sources
+                for found in heard if found[0].digest == passage.digest] or [(None, 0)]
 
     def _objections(self, output: _Output, passage: Passage) -> Iterator[str]:
         """Yield what speaks against the release of a command on the verdict that it has."""
@@ -179,13 +193,15 @@ class CampaignLedger(Ledger):
         earliest_ns, latest_ns = self.timeline.span_ns(acted_ns)
         if passage.verdict_ns > acted_ns + TOLERANCE_NS:
             yield f'{(passage.verdict_ns - acted_ns) / 1e6:.0f} ms before its verdict'
-        if passage.verdict_ns < passage.chunk_ns - TOLERANCE_NS:
+        # A chunk that was not heard was there at the latest when its verdict came.
+        chunk_ns = passage.chunk_ns or passage.verdict_ns
+        if passage.verdict_ns < chunk_ns - TOLERANCE_NS:
             yield 'on a verdict that came before its chunk'
         if earliest_ns > verdict.valid_until_ns:
             yield (f'{(earliest_ns - verdict.valid_until_ns) / 1e6:.0f} ms after its verdict had '
                    'expired')
-        if acted_ns - passage.chunk_ns > _DECISION_TIMEOUT_NS + TOLERANCE_NS:
-            yield f'{(acted_ns - passage.chunk_ns) / 1e6:.0f} ms after it was put to the predictor'
+        if acted_ns - chunk_ns > _DECISION_TIMEOUT_NS + TOLERANCE_NS:
+            yield f'{(acted_ns - chunk_ns) / 1e6:.0f} ms after it was put to the predictor'
         if earliest_ns - verdict.observation_stamp_ns > _IMAGE_TIMEOUT_NS:
             yield 'on a frame that was too old'
         if verdict.observation_stamp_ns - latest_ns > _MAX_SKEW_NS + TOLERANCE_NS:

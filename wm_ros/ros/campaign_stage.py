@@ -9,6 +9,7 @@ it was passed on, a signal when it was sent, a request when it was made.
 
 import heapq
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -103,7 +104,7 @@ class Stage:
             while self._ends and self._ends[0][0] <= now_s:
                 heapq.heappop(self._ends)[2]()
             self._clear_if_stopped()
-            self._note_wait(now_s)
+            self.note_wait(now_s)
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return
@@ -131,10 +132,10 @@ class Stage:
         self.timeline.close_windows(time.time_ns(), 'engaged')
         self.ask(SetBool, 'engage', SetBool.Request(data=True))
 
-    def _note_wait(self, now_s: float) -> None:
+    def note_wait(self, now_s: float = math.inf) -> None:
         """Note how long the gate has waited for a processor; a busy machine is not its fault."""
         if now_s >= self._next_note_s:
-            self._next_note_s = now_s + _NOTE_WAIT_S
+            self._next_note_s = time.monotonic() + _NOTE_WAIT_S
             self.timeline.waits.append((time.time_ns(), self.rig.waited_ns()))
 
     def _read_answers(self) -> None:
