@@ -37,6 +37,18 @@ def test_gaps_are_found_with_their_row():
     assert text == ('frame 6 comes 0.300 s after the one before it; the period is 0.100 s')
 
 
+def test_what_was_drawn_at_a_few_moments_on_purpose_has_no_gaps():
+    whole = make_episode(num_frames=40)
+    rows = [10, 11, 20, 21]
+    some = replace(whole, frames=tuple(whole.frames[row] for row in rows),
+                   frame_stamps_ns=whole.frame_stamps_ns[rows])
+    assert findings(some) == [('error', 'gap', 2)] + [('warning', 'skew', -1)] * 2
+    assert findings(replace(some, info={'glimpses': 2})) == []
+    # Another clock is none of a purpose.
+    apart = replace(some, info={'glimpses': 2}, frame_stamps_ns=some.frame_stamps_ns + 9000 * MS)
+    assert ('error', 'skew', -1) in findings(apart)
+
+
 def test_clocks_that_are_apart_are_an_error_and_a_late_camera_a_warning():
     episode = make_episode(num_frames=20)
     apart = replace(episode, frame_stamps_ns=episode.frame_stamps_ns + 900 * MS)
