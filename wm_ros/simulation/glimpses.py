@@ -4,8 +4,8 @@
 Film an episode at a few moments only.
 
 Drawing takes most of the time of an episode, and what a model sees of a scene it sees in the first
-picture. A scene that is played to its end and drawn at two moments costs a third of one that is
-drawn ten times a second, and still says what came of the commands: joints, clearance, hazards.
+picture. A scene that is played to its end and drawn at two moments costs a quarter of one that
+is drawn ten times a second, and still says what came of the commands: joints, clearance, hazards.
 """
 
 import numpy as np
