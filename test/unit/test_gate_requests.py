@@ -111,6 +111,7 @@ def test_a_controller_of_positions_gets_one_step_of_a_velocity():
     (targets((0.1, 0.1), action_space='x'), "action_space is 'x'; expected one of ['joints']"),
     (targets((0.1, 0.1), step_s=-1.0), 'step is -1.0 s'),
     (targets((0.1, 0.1), step_s=NAN), 'step is nan s'),
+    (targets((0.1, 0.1), step_s=1e300), 'step is 1e+300 s; max_duration is 120.0 s'),
     (targets(tokens=(1, 1)), 'set tokens.scheme'),
     (targets((0.0, 0.0) * 1001), '1001 targets; max_points is 1000'),
 ])

@@ -42,6 +42,11 @@ def decode_targets(
             f'{names}')
     if not (math.isfinite(request.step_s) and request.step_s >= 0.0):
         raise CommandRefused(Reason.BAD_COMMAND, f'step is {request.step_s} s; expected above 0')
+    if request.step_s > config.max_duration:
+        # Before it is counted in ns, of which so many are no number any more.
+        raise CommandRefused(
+            Reason.BAD_COMMAND,
+            f'step is {request.step_s:.6g} s; max_duration is {config.max_duration} s')
     values = _numbers(request, space, config)
     positions = np.tile(start.positions, (len(values), 1))
     columns = {
