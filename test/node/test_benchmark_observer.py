@@ -15,6 +15,7 @@ from wm_ros.gate.digest import digest_trajectory
 from wm_ros.msg import ActionChunk, GateState, Verdict
 from wm_ros.ros import qos
 from wm_ros.ros.benchmark_observer import BenchmarkObserver
+from wm_ros.ros.observer import Observer
 from wm_ros.ros.predictor_messages import message_to_trajectory, ns_to_stamp
 
 NAMES = ['a', 'b']
@@ -157,3 +158,19 @@ def test_young_commands_stay_until_they_are_old_enough(wire):
     wire.command(0.6)
     assert wire.observer.finished(time.time_ns(), age_ns=10**11) == []
     assert len(wire.observer.ledger.passages) == 1
+
+
+def test_a_listener_knows_when_others_came_in_between(monkeypatch):
+    callbacks, seen = {}, []
+    observer = object.__new__(Observer)
+    monkeypatch.setattr(observer, 'create_subscription', lambda kind, topic, callback, profile:
+                        callbacks.update({topic: callback}), raising=False)
+    observer._listen(JointTrajectory, 'out', lambda message, at_ns: seen.append(
+        (observer.has_missed, observer.source_ns)))
+    # The fifth is the first of another publisher, and the last does not say.
+    for number in (5, 6, 8, 9, 1, 3, None):
+        callbacks['out'](JointTrajectory(), {
+            'source_timestamp': 7, 'received_timestamp': 9,
+            'publication_sequence_number': number})
+    assert seen == [(missed, 7) for missed in (
+        False, False, True, False, False, True, False)]

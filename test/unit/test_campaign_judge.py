@@ -51,6 +51,14 @@ def test_a_hold_that_comes_before_the_last_command_does_not_count():
     assert broken(make_record([output(940, True), output(950)], STOPPED)) == ['4']
 
 
+def test_a_hold_that_the_listener_may_have_missed_is_not_missed_by_the_gate():
+    later = Output(at(1300), at(1300), False, is_after_gap=True)
+    assert broken(make_record([output(950), later], STOPPED)) == []
+    # What was missed before the command says nothing of what came after it.
+    first = Output(at(950), at(950), False, is_after_gap=True)
+    assert broken(make_record([output(930), first, output(1300)], STOPPED)) == ['4']
+
+
 def test_where_there_are_no_joints_no_hold_is_asked_for_now_and_later():
     joints = [*range(0, 800, 20), *range(1050, 3000, 20)]
     assert broken(make_record([output(950)], STOPPED, joints=joints)) == []

@@ -9,6 +9,7 @@ gate says of its state is used here only against it: it must be true.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from wm_ros.faults.campaign_timeline import TOLERANCE_NS, Timeline
 from wm_ros.gate.values import MOVING_STATES, State
@@ -41,11 +42,13 @@ class Output:
 
     :param at_ns: of its receipt.
     :param source_ns: when the gate published it, by the gate's clock.
+    :param is_after_gap: the listener missed what came right before it.
     """
 
     at_ns: int
     source_ns: int
     is_hold: bool
+    is_after_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def _judge_order(record: Record, timeline: Timeline) -> Iterator[Violation]:
     last: Output | None = None
     unheld: Output | None = None
     report: Report | None = None
+    gaps = _gaps(record)
     for event in _in_order(record, timeline):
         if timeline.is_near_step(event.at_ns) or _is_between_lives(report, event, timeline):
             # What came before is not known, so that nothing follows from it.
@@ -99,13 +103,19 @@ def _judge_order(record: Record, timeline: Timeline) -> Iterator[Violation]:
                 f'a {"hold" if last.is_hold else "command"} went out between two reports of '
                 f'{State(event.state).name}'))
         if event.state not in MOVING_STATES and unheld is not None:
-            if _could_hold(record, timeline, event):
+            # A hold may be what was missed.
+            if unheld.at_ns not in gaps and _could_hold(record, timeline, event):
                 yield Violation(invariant='4', at_ns=event.at_ns, words=(
                     f'the gate says {State(event.state).name} and the last message on the wire '
                     'is a command, not a hold'))
             # Without joints there is nothing to hold at, now and later.
             unheld = None
         report = event
+
+
+def _gaps(record: Record) -> set[int]:
+    """Return when the outputs came after which others were missed."""
+    return {before.at_ns for before, after in pairwise(record.outputs) if after.is_after_gap}
 
 
 def _key(event: Output | Report, timeline: Timeline) -> int:

@@ -37,6 +37,7 @@ class CampaignLedger(Ledger):
 
     :param timeline: what was done to clocks and processes; shared with who does it.
     :param source_ns: when the message in hand was published, by its publisher's clock.
+    :param has_missed: whether others were missed right before it.
     :param outputs: as judged by ``settle``.
     :param violations: as found by ``settle``.
     """
@@ -46,13 +47,14 @@ class CampaignLedger(Ledger):
     sample_delay_ns: int = 40_000_000
     timeline: Timeline = field(default_factory=Timeline)
     source_ns: int = 0
+    has_missed: bool = False
     outputs: list[Output] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     beats: list[int] = field(default_factory=list)
     usable_joints: list[int] = field(default_factory=list)
     # By the time of receipt: commands that must not go out, and why.
     _forbidden: dict[int, str] = field(default_factory=dict)
-    _sources: list[int] = field(default_factory=list)
+    _sources: list[tuple[int, bool]] = field(default_factory=list)
     _chunk_sources: dict[int, int] = field(default_factory=dict)
 
     def successor(self) -> 'CampaignLedger':
@@ -77,21 +79,21 @@ class CampaignLedger(Ledger):
     def take_output(self, *arguments, **named) -> None:
         """Note a command on the controller's topic, and when it was published."""
         Ledger.take_output(self, *arguments, **named)
-        self._sources.append(self.source_ns)
+        self._sources.append((self.source_ns, self.has_missed))
 
     def settle(self, *, is_final: bool = False) -> None:
         """Judge what came on the controller's topic, once nothing is on its way any more."""
         if not is_final:
             return
         hold: Output | None = None
-        for output, source_ns in zip(self._outputs, self._sources, strict=True):
+        for output, (source_ns, has_missed) in zip(self._outputs, self._sources, strict=True):
             # What it had decided it wrote when it was given a processor again.
             late_ns = self._waited_ns(output.received_ns - _HOLD_WINDOW_NS, output.received_ns)
             is_point = len(output.trajectory.times) == 1
             # A path that was sent is a release, even if it could be a way to stop.
             problem = '' if is_point else self._judge_command(output)
             is_hold = (is_point or bool(problem)) and self._is_late_hold(output, late_ns)
-            self.outputs.append(Output(output.received_ns, source_ns, is_hold))
+            self.outputs.append(Output(output.received_ns, source_ns, is_hold, has_missed))
             if is_hold:
                 self.num_holds += 1
                 hold = self.outputs[-1]

@@ -71,7 +71,7 @@ class CampaignObserver(FaultObserver):
         super()._on_command(message, at_ns)
 
     def _on_output(self, message: JointTrajectory, at_ns: int) -> None:
-        self.ledger.source_ns = self.source_ns
+        self.ledger.source_ns, self.ledger.has_missed = self.source_ns, self.has_missed
         super()._on_output(message, at_ns)
 
     def _on_chunk(self, message: ActionChunk, at_ns: int) -> None:

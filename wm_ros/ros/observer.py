@@ -51,6 +51,9 @@ class Observer(Node):
         self.num_unreadable = 0
         # When the message in hand was published, ns; 0 where the middleware does not say.
         self.source_ns = 0
+        # Whether its publisher sent others since the one before it that did not come: a writer
+        # that keeps one message for late readers may have replaced them.
+        self.has_missed = False
         self._listen(JointTrajectory, 'wm_gate/joint_trajectory', self._on_command)
         self._listen(JointTrajectory, 'arm_controller/joint_trajectory', self._on_output)
         self._listen(ActionChunk, 'wm_gate/action_chunk', self._on_chunk)
@@ -75,8 +78,14 @@ class Observer(Node):
 
     def _listen(self, kind: type, topic: str, take: Callable[[Any, int], None],
                 profile: QoSProfile = _LISTEN) -> None:
-        def callback(message: Any, info: Mapping[str, int]) -> None:
-            self.source_ns = info['source_timestamp']
+        last = 0
+
+        def callback(message: Any, info: Mapping[str, int | None]) -> None:
+            nonlocal last
+            self.source_ns = info['source_timestamp'] or 0
+            # A publisher that is new begins to count anew.
+            number = info.get('publication_sequence_number') or 0
+            self.has_missed, last = 0 < last < number - 1, number
             try:
                 take(message, info['received_timestamp'] or time.time_ns())
             except ValueError as error:
