@@ -10,7 +10,7 @@ so one that allows it is enough, and everything that is asked of that one is ask
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -140,10 +140,13 @@ class CampaignLedger(Ledger):
     def _judge_command(self, output: _Output) -> str:
         """Say why a release is not allowed; '' if a verdict on a command allows it."""
         objections: list[str] = []
+        # A burst makes thousands of passages, so that these are looked up once.
+        unheard = [found for chunk_id, heard in self._verdicts.items()
+                   if chunk_id not in self._chunk_sources for found in heard]
         for passage in chain(reversed(self._judged.values()), reversed(self.passages)):
             if passage.received_ns - output.received_ns > TOLERANCE_NS:
                 continue
-            for verdict, at_ns in self._verdicts_on(passage):
+            for verdict, at_ns in self._verdicts_on(passage, unheard):
                 passage.verdict, passage.verdict_ns = verdict, at_ns
                 if not follows(output.trajectory, passage):
                     continue
@@ -157,19 +160,20 @@ class CampaignLedger(Ledger):
             f'a command of {count} points at {output.trajectory.positions[-1].round(3).tolist()} '
             'that is neither a hold nor the beginning of a command that was sent')
 
-    def _verdicts_on(self, passage: Passage) -> list[tuple[Verdict | None, int]]:
+    def _verdicts_on(self, passage: Passage, unheard: list[tuple[Verdict, int]]
+                     ) -> Sequence[tuple[Verdict | None, int]]:
         """
         Return the verdicts on a command, in the order in which they came.
 
         The gate keeps one chunk for readers that were late, so that of two in short order this
         listener may miss one. Then a verdict on a chunk that was not heard counts if it has the
         command's digest.
+
+        :param unheard: verdicts on such chunks.
         """
-        if passage.chunk_id:
-            return [*self._verdicts.get(passage.chunk_id, [(None, 0)])]
-        return [found for chunk_id, heard in self._verdicts.items()
-                if chunk_id not in self._chunk_sources
-                for found in heard if found[0].digest == passage.digest] or [(None, 0)]
+        found = self._verdicts.get(passage.chunk_id) if passage.chunk_id else [
+            one for one in unheard if one[0].digest == passage.digest]
+        return found or [(None, 0)]
 
     def _objections(self, output: _Output, passage: Passage) -> Iterator[str]:
         """Yield what speaks against the release of a command on the verdict that it has."""

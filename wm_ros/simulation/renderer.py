@@ -4,9 +4,10 @@
 
 import atexit
 import os
+from abc import ABC, abstractmethod
 from functools import cache
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import mujoco
 import numpy as np
@@ -21,7 +22,24 @@ from wm_ros.simulation.scene import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 _MAX_GEOMS = 1000
 
 
-class Camera:
+class _Closing(ABC):
+    """What is closed at the end of a ``with``."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what it holds."""
+
+    def __enter__(self) -> Self:
+        """Return the camera itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Close the camera."""
+        self.close()
+
+
+class Camera(_Closing):
     """A camera of the scene; close it before the interpreter ends."""
 
     def __init__(self, model: mujoco.MjModel, name: str, *, width_px: int = IMAGE_WIDTH_PX,
@@ -54,17 +72,8 @@ class Camera:
         """Free the drawing context."""
         self._renderer.close()
 
-    def __enter__(self) -> 'Camera':
-        """Return the camera itself."""
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        """Close the camera."""
-        self.close()
-
-
-class BriefCamera:
+class BriefCamera(_Closing):
     """
     A camera for a few pictures, of the size of the model's off-screen buffer.
 
@@ -117,15 +126,6 @@ class BriefCamera:
         self._shared.make_current()
         self._context.free()
         BriefCamera._is_open = False
-
-    def __enter__(self) -> 'BriefCamera':
-        """Return the camera itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        """Close the camera."""
-        self.close()
 
 
 @cache

@@ -125,15 +125,14 @@ class BatchSampler:
         size = self._config.batch_size
         risky = round(size * self._config.hazard_share) if self._risky.size else 0
         contact = size // 16 if self._contact.size else 0
-        kinds = [self._risky] * risky + [self._contact] * contact
-        kinds += [self._safe] * (size - risky - contact)
-        chosen = np.concatenate([
-            rng.choice(self._risky, risky), rng.choice(self._contact, contact),
-            rng.choice(self._safe, size - risky - contact)])
+        kinds = ((self._risky, risky), (self._contact, contact),
+                 (self._safe, size - risky - contact))
+        chosen = np.concatenate([rng.choice(kind, count) for kind, count in kinds])
+        of_row = [kind for kind, count in kinds for _ in range(count)]
         for row in self._decoded:
             if not self._filmed[chosen[row]]:
                 # Of the same kind if there is one, or the share of hazards would change.
-                among = kinds[row][self._filmed[kinds[row]]]
+                among = of_row[row][self._filmed[of_row[row]]]
                 chosen[row] = rng.choice(among if among.size else np.flatnonzero(self._filmed))
         return chosen
 
