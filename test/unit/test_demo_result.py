@@ -115,8 +115,8 @@ def test_a_process_that_dies_is_named_with_the_end_of_its_log(tmp_path):
 def test_processes_end_even_if_they_ignore_an_interrupt(tmp_path, monkeypatch):
     monkeypatch.setattr('wm_ros.demo.processes._STOP_TIMEOUT_S', 0.3)
     (tmp_path / 'deaf.py').write_text(
-        'import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n'
-        'print("up", flush=True)\ntime.sleep(60)\n')
+        'import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n'
+        'print("up", flush=True)\nsignal.pause()\n')
     begin = time.monotonic()
     with Processes(tmp_path, {**os.environ, 'PYTHONPATH': str(tmp_path)}) as processes:
         process = processes.start('deaf', 'deaf', reads_output=True)

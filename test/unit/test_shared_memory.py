@@ -17,10 +17,10 @@ SHARED_MEMORY = Path('/dev/shm')
 pytestmark = pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason='needs shared memory as files')
 
 HOLD = '''
-import sys, time
+import signal, sys
 held = [open(name) for name in sys.argv[1:]]
 print('up', flush=True)
-time.sleep(60)
+signal.pause()
 '''
 
 
