@@ -13,7 +13,11 @@ from tiny_checkpoint import make_episode, tiny_config  # noqa: E402
 
 from wm_ros.cli import main  # noqa: E402
 from wm_ros.data.episode import write_episode  # noqa: E402
-from wm_ros.inference.checkpoint import load_checkpoint  # noqa: E402
+from wm_ros.inference.checkpoint import (  # noqa: E402
+    BASELINE_FILE,
+    load_checkpoint,
+    write_manifest,
+)
 from wm_ros.training.config import TrainConfig  # noqa: E402
 from wm_ros.verbs.train import stopping_by_signal  # noqa: E402
 
@@ -88,6 +92,20 @@ def test_a_model_to_start_from_keeps_its_sizes(tmp_path, command, capsys):
     assert main([*more, '--set', 'model.dim=64']) == 2
     assert 'dim = 64: the model to start from is another' in capsys.readouterr().err
     assert main([*more, '--max-minutes', '0.0001']) == 0
+
+
+@pytest.mark.parametrize(('part', 'is_kept'), [
+    ('frames', True), ('spread', True), ('dynamics', False)])
+def test_what_judges_commands_and_stays_keeps_its_baseline(tmp_path, command, part, is_kept):
+    train = ['train', *command, '--out']
+    assert main([*train, str(tmp_path / 'first')]) == 0
+    first = tmp_path / 'first' / 'checkpoint'
+    (first / BASELINE_FILE).write_bytes(b'of another run')
+    write_manifest(first)
+    assert main([*train, str(tmp_path / 'more'), '--init', str(first), '--set', f'only={part}',
+                 '--steps', '1']) == 0
+    made = load_checkpoint(tmp_path / 'more' / 'checkpoint').directory / BASELINE_FILE
+    assert (made.read_bytes() == b'of another run') is is_kept
 
 
 @pytest.mark.parametrize(('option', 'message'), [

@@ -3,6 +3,7 @@
 """Turn a training run into a checkpoint directory."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,12 +37,14 @@ from wm_ros.world_model.model import WorldModel
 
 
 def write_checkpoint(model: WorldModel, windows: Windows, config: ModelConfig, out: Path, *,
-                     seed: int) -> None:
+                     seed: int, baseline: Path | None = None) -> None:
     """
     Write weights, graphs, config, the kinematic baseline, golden frames and the manifest.
 
     The manifest comes last: until it is there, no loader takes the directory for a checkpoint.
     Thresholds of other weights are removed.
+
+    :param baseline: the file of a kinematic baseline to keep; one is trained if None.
     """
     out.mkdir(parents=True, exist_ok=True)
     for name in (CALIBRATION_FILE, DRIFT_FILE):
@@ -50,7 +53,10 @@ def write_checkpoint(model: WorldModel, windows: Windows, config: ModelConfig, o
     export_graphs(model, out)
     write_json(out / CONFIG_FILE, config_to_dict(config))
     scratch = out / f'.{BASELINE_FILE}.{os.getpid()}.tmp'
-    save_file(train_baseline(windows, config, seed=seed), scratch)
+    if baseline is None:
+        save_file(train_baseline(windows, config, seed=seed), scratch)
+    else:
+        shutil.copyfile(baseline, scratch)
     scratch.chmod(0o644)
     scratch.replace(out / BASELINE_FILE)
     index = _telling_windows(windows)

@@ -46,7 +46,8 @@ def train(arguments: argparse.Namespace) -> None:
                       f'saved in {arguments.out}; give the same command to go on')
         return
     write_checkpoint(trainer.average.cpu(), windows, trainer.model_config,
-                     arguments.out / 'checkpoint', seed=settings.seed)
+                     arguments.out / 'checkpoint', seed=settings.seed,
+                     baseline=kept_baseline(arguments.init, settings.only))
     console.print(f"checkpoint in {arguments.out / 'checkpoint'}; "
                    "next: wm-ros calibrate --checkpoint that --data held-out episodes")
 
@@ -163,6 +164,14 @@ def start_model(name: str) -> Any:
     from wm_ros.inference.weights import load_model
     checkpoint = load_checkpoint(resolve_checkpoint(name))
     return load_model(checkpoint.directory / WEIGHTS_FILE, checkpoint.config)
+
+
+def kept_baseline(init: str | None, part: str) -> Path | None:
+    """Return the kinematic baseline of where a run begins, if what judges commands stays."""
+    from wm_ros.inference.checkpoint import BASELINE_FILE, resolve_checkpoint
+    if init is None or part not in ('frames', 'spread'):
+        return None
+    return resolve_checkpoint(init) / BASELINE_FILE
 
 
 def read_geometry(path: Path) -> Any:
