@@ -210,7 +210,8 @@ def test_frames_alone_can_be_trained_and_the_rest_stays_as_it_is(tmp_path):
                        'joint_error_shared', 'residual', 'flow'}
     with pytest.raises(ValueError, match="only = 'frames' needs a model to start from"):
         make_trainer(tmp_path / 'other', steps=2, only='frames')
-    with pytest.raises(ValueError, match="'pixels' must be one of all, frames, obstacles, spread"):
+    with pytest.raises(ValueError, match="'pixels' must be one of all, dynamics, frames, "
+                       'obstacles, spread'):
         TrainConfig(only='pixels')
 
 
@@ -228,6 +229,45 @@ def test_seeing_obstacles_alone_can_be_trained(tmp_path):
     assert {name.split('.')[1] for name in changed if name.startswith('reach')} == {'field'}
     with pytest.raises(ValueError, match="only = 'obstacles' needs known kinematics"):
         make_trainer(tmp_path / 'other', steps=2, only='obstacles')
+
+
+def test_all_but_seeing_can_be_trained(tmp_path):
+    changed = changed_by(tmp_path, 'dynamics')
+    model = WorldModel(tiny_config(geometry=make_geometry()))
+    seeing = {name for name, _ in model.named_parameters()
+              if name.startswith(('encoder.', 'reach.field.')) and 'shade' not in name}
+    assert not changed & seeing
+    parts = {name.split('.')[0] for name in changed}
+    assert parts >= {'actions', 'dynamics', 'hazard', 'reach', 'decoder', 'residual', 'flow',
+                     'match_latent', 'encoder'}
+    with pytest.raises(ValueError, match="only = 'dynamics' needs a model to start from"):
+        make_trainer(tmp_path / 'other', steps=2, only='dynamics')
+
+
+def test_one_window_that_trains_the_sampler_has_another_action_to_tell_apart():
+    torch.manual_seed(5)
+    model = WorldModel(tiny_config())
+    config = TrainConfig(batch_size=8, frame_share=0.125, sample_share=0.125)
+    batch = BatchSampler(make_windows(), config, model.config).draw(0)
+    batch = batch._replace(actions=batch.actions + torch.arange(8.0)[:, None, None])
+    heard = []
+    foresee = model.foresee
+
+    def listening(context, positions, velocities, actions):
+        heard.append(actions)
+        return foresee(context, positions, velocities, actions)
+
+    model.foresee = listening
+    with torch.no_grad():
+        world_model_loss(model, batch, config)
+    true, wrong = heard
+    assert true.shape[0] == 8
+    moved = wrong[0] - batch.positions[0]
+    # The change that another window asks for, from where this one is.
+    same = [torch.allclose(moved, batch.actions[row] - batch.positions[row], atol=1e-4)
+            for row in range(8)]
+    assert sum(same[1:]) == 1
+    assert not same[0]
 
 
 def test_where_obstacles_stand_is_learned_from_them_alone():

@@ -73,7 +73,7 @@ class BatchSampler:
         self._risky = np.flatnonzero(free & self._hazard[:, -1])
         self._safe = np.flatnonzero(free & ~self._hazard[:, -1])
         self._contact = np.flatnonzero(windows.in_contact)
-        self._frames = config.frames_per_window if config.only in ('all', 'frames') else 0
+        self._frames = 0 if config.only in ('obstacles', 'spread') else config.frames_per_window
         # Rows of a batch whose frames are decoded.
         self._decoded = (range(0, config.batch_size, decoding_stride(config.frame_share))
                          if self._frames else ())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from wm_ros.config import check_settings
 
 PRECISIONS = ('no', 'bf16', 'fp16')
-PARTS = ('all', 'frames', 'obstacles', 'spread')
+PARTS = ('all', 'dynamics', 'frames', 'obstacles', 'spread')
 # A run may be taken up with other values of these: they say how it is kept and shown, and how it
 # is laid out over processes, not what is learned.
 FREE_ON_RESUME = ('accumulate', 'checkpoint_every_s', 'keep_best', 'log_every', 'sample_frames',
@@ -22,7 +22,8 @@ class TrainConfig:
     :param only: all, or frames: of a model to start from train only what makes frames (decoder,
         light, residual latents and sampler), and leave what judges commands as it is; spread: only
         how far off predicted joints are, which takes minutes; obstacles: only seeing where things
-        stand, of a new model or another, at a third of the cost of all.
+        stand, of a new model or another, at a third of the cost of all; dynamics: of a model that
+        has learned to see, everything else.
     :param steps: optimiser steps of the whole run; the learning rate falls to zero at the end.
     :param batch_size: windows of one pass forward and back in one process.
     :param accumulate: passes whose mean gradient makes one step; a step sees ``batch_size *

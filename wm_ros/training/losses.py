@@ -55,9 +55,9 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     if config.only == 'obstacles':
         return _sum(config, _sight_losses(model, batch, config, generator))
     context = model.encode(batch.images)
-    everything = config.only == 'all'
+    judges = config.only in ('all', 'dynamics')
     joints = batch.positions, batch.velocities, batch.actions
-    if everything:
+    if judges:
         made = model.predict(context, *joints)
     else:
         with torch.no_grad():
@@ -66,13 +66,18 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     spread = _spread_loss(made, batch)
     if config.only == 'spread':
         return _sum(config, {'spread': spread})
+    # Of the next window, as one alone may have its frames decoded.
+    change = (batch.actions - batch.positions[:, None]).roll(-1, 0)[
+        ::decoding_stride(config.frame_share)]
     parts = {'spread': spread, **_picture_losses(
-        model, *_some(batch, context, made, config.frame_share), config, generator)}
-    if everything:
+        model, *_some(batch, context, made, config.frame_share), change, config, generator)}
+    if judges:
         parts |= {
             'hazard': hazard_loss(made.hazard_logits, batch.hazard, batch.weight),
             'joint': F.smooth_l1_loss(
-                made.joints / _JOINT_UNIT_RAD, batch.joints / _JOINT_UNIT_RAD),
+                made.joints / _JOINT_UNIT_RAD, batch.joints / _JOINT_UNIT_RAD)}
+    if config.only == 'all':
+        parts |= {
             'distance': distance_loss(
                 model, batch, context, made, config.distance_points, generator),
             'camera': _camera_loss(model, context.camera, batch)}
@@ -103,8 +108,13 @@ def _some(batch: Batch, context: Context, made: Consequence, share: float
 
 
 def _picture_losses(model: WorldModel, batch: Batch, context: Context, made: Consequence,
-                    config: TrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return the losses of what makes frames, over windows whose frames are all decoded."""
+                    change: Tensor, config: TrainConfig, generator: torch.Generator
+                    ) -> dict[str, Tensor]:
+    """
+    Return the losses of what makes frames, over windows whose frames are all decoded.
+
+    :param change: another one's targets for each, as change of its joints, float32 (B, H, J), rad.
+    """
     newest = model.look(batch.positions, context)
     truth = _true_light(model, context, batch, newest)
     decoded = _decode(model, batch, context, made, newest)
@@ -113,7 +123,7 @@ def _picture_losses(model: WorldModel, batch: Batch, context: Context, made: Con
     return {
         'frame': frame_loss(decoded, targets, last, config.moving_weight),
         'shade': _shade_loss(model, context, batch, truth),
-        **sampler_losses(model, batch, context, made, truth, decoded.detach(), config,
+        **sampler_losses(model, batch, context, made, truth, decoded.detach(), change, config,
                          generator)}
 
 
@@ -232,13 +242,14 @@ def _distance_error(batch: Batch, points: Tensor, predicted: Tensor) -> Tensor:
 
 
 def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Consequence,
-                   truth: Newest | None, mean_frames: Tensor, config: TrainConfig,
-                   generator: torch.Generator) -> dict[str, Tensor]:
+                   truth: Newest | None, mean_frames: Tensor, change: Tensor,
+                   config: TrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
     """
     Return the losses of the residual latent, the flow and the match of actions and frames.
 
     :param truth: where the arm is at the newest frame, with its true shadow.
     :param mean_frames: decoded without a residual, float32 (B K, 3, h, w).
+    :param change: see ``_picture_losses``.
     """
     nothing = made.joints.sum() * 0
     if not model.config.residual_dim:
@@ -268,8 +279,8 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     noisy, velocity = flow_pair(residual.detach(), noise[1], time)
     flow = (model.flow(noisy, time, given) - velocity).square().mean()
     match = nothing
-    if config.only == 'all':
-        match = _match_loss(model, batch, part, rows, latents, pooled)
+    if config.only in ('all', 'dynamics'):
+        match = _match_loss(model, batch, part, rows, latents, pooled, change)
     sharp = sharp + _EDGE_WEIGHT * edge_loss(frames, targets) + (
         config.energy_weight * energy_loss(frames, targets, part.last, config.moving_weight))
     return {'residual': sharp, 'kl': kl,
@@ -277,7 +288,7 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
 
 
 def _match_loss(model: WorldModel, batch: Batch, part: Context, rows: Tensor, latents: Tensor,
-                pooled: Tensor) -> Tensor:
+                pooled: Tensor, change: Tensor) -> Tensor:
     """
     Return the loss of telling the true action from another window's by the frame that followed.
 
@@ -285,9 +296,8 @@ def _match_loss(model: WorldModel, batch: Batch, part: Context, rows: Tensor, la
     """
     half = (len(rows) + 1) // 2
     part = Context(*(item[:half] for item in part))
-    other, rows = rows.roll(1)[:half], rows[:half]
-    latents, pooled = latents[:half], pooled[:half]
-    moved = batch.positions[rows, None] + batch.actions[other] - batch.positions[other, None]
+    rows, latents, pooled = rows[:half], latents[:half], pooled[:half]
+    moved = batch.positions[rows, None] + change[rows]
     wrong, _, _ = model.foresee(part, batch.positions[rows], batch.velocities[rows], moved)
     steps = batch.steps[rows, 0]
     seen = F.normalize(model.match_frame(pooled), dim=-1)

@@ -265,7 +265,7 @@ class Trainer:
 
 
 def _keep_all_but(part: str, model: WorldModel, start: WorldModel | None) -> None:
-    """Leave only what makes frames, sees obstacles, or says how far off joints are to train."""
+    """Leave one of ``PARTS`` to train."""
     if part == 'obstacles' and model.reach is None:
         raise ValueError(f'only = {part!r} needs known kinematics: give --geometry')
     if part != 'obstacles' and start is None:
@@ -278,10 +278,10 @@ def _keep_all_but(part: str, model: WorldModel, start: WorldModel | None) -> Non
 def _trained(part: str, model: WorldModel) -> list[nn.Parameter]:
     """Return what is trained of a part of the model."""
     if part == 'obstacles':
-        assert model.reach is not None
-        shade = {id(p) for p in model.encoder.shade.parameters()} if model.encoder.shade else set()
-        seeing = [*model.encoder.parameters(), *model.reach.field.parameters()]
-        return [p for p in seeing if id(p) not in shade]
+        return _seeing(model)
+    if part == 'dynamics':
+        kept = {id(parameter) for parameter in _seeing(model)}
+        return [parameter for parameter in model.parameters() if id(parameter) not in kept]
     spread = [model.log_joint_error, model.joint_error_by_risk, model.joint_error_shared]
     if part == 'spread':
         return spread
@@ -290,6 +290,12 @@ def _trained(part: str, model: WorldModel) -> list[nn.Parameter]:
         makers += [model.residual, model.flow]
     return spread + [p for maker in makers if maker is not None for p in maker.parameters()]
 
+
+def _seeing(model: WorldModel) -> list[nn.Parameter]:
+    """Return what sees where things stand; the arm's shadow is a matter of frames."""
+    shade = {id(p) for p in model.encoder.shade.parameters()} if model.encoder.shade else set()
+    field = [] if model.reach is None else model.reach.field.parameters()
+    return [p for p in (*model.encoder.parameters(), *field) if id(p) not in shade]
 
 
 def _defaults(kind: type[Any]) -> dict[str, Any]:
