@@ -4,21 +4,26 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
 
+from model_rig import make_geometry  # noqa: E402
 from tiny_checkpoint import make_episode, tiny_config  # noqa: E402
+from training_rig import Recorder  # noqa: E402
 
 from wm_ros.cli import main  # noqa: E402
 from wm_ros.data.episode import write_episode  # noqa: E402
+from wm_ros.errors import DatasetError  # noqa: E402
 from wm_ros.inference.checkpoint import (  # noqa: E402
     BASELINE_FILE,
     load_checkpoint,
     write_manifest,
 )
 from wm_ros.training.config import TrainConfig  # noqa: E402
+from wm_ros.training.trainer import build_trainer  # noqa: E402
 from wm_ros.verbs.train import stopping_by_signal  # noqa: E402
 
 MODEL_KEYS = ('image_height', 'image_width', 'horizon', 'patch_px', 'token_stride', 'detail_dim',
@@ -106,6 +111,28 @@ def test_what_judges_commands_and_stays_keeps_its_baseline(tmp_path, command, pa
                  '--steps', '1']) == 0
     made = load_checkpoint(tmp_path / 'more' / 'checkpoint').directory / BASELINE_FILE
     assert (made.read_bytes() == b'of another run') is is_kept
+
+
+def test_glimpses_alone_are_enough_to_learn_to_see(tmp_path):
+    for number, at in enumerate((0.8, 0.8, None, None)):
+        whole = make_episode(hazard_at=at)
+        write_episode(tmp_path / 'data' / f'episode_{number}.safetensors', replace(
+            whole, frames=whole.frames[3:7], frame_stamps_ns=whole.frame_stamps_ns[3:7]))
+    sizes = {key: getattr(tiny_config(), key) for key in MODEL_KEYS}
+    config = TrainConfig(only='obstacles', steps=2, batch_size=4, holdout=2, threads=1,
+                         validate_every=2, sample_frames=2)
+    trainer, windows = build_trainer(
+        tmp_path / 'data', tmp_path / 'run', config, geometry=make_geometry(), **sizes)
+    assert not windows.is_filmed.any()
+    heard = Recorder()
+    trainer.run(heard)
+    [(step, found)] = heard.validations
+    assert step == 2
+    assert found.losses['camera'] > 0
+    assert found.frames is None
+    with pytest.raises(DatasetError, match='filmed for long enough'):
+        build_trainer(tmp_path / 'data', tmp_path / 'other', replace(config, only='all'),
+                      geometry=make_geometry(), **sizes)
 
 
 @pytest.mark.parametrize(('option', 'message'), [

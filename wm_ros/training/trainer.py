@@ -319,6 +319,8 @@ def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *,
     paths = [path for directory in (data if isinstance(data, list) else [data])
              for path in list_episodes(directory)]
     parts = split_episodes(paths, config.holdout)
+    # What follows in held-out episodes is looked at as well, unless sight alone is trained.
+    may_be_unfilmed = True, config.only == 'obstacles'
     if start is None:
         model_config = infer_config(parts[0], **sizes)
     else:
@@ -326,7 +328,7 @@ def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *,
     if lenient:
         model_config = with_normalisation_of(model_config, stored_settings(out))
 
-    def load(part: list[Path], before: int, *, unfilmed: bool = False) -> Windows:
+    def load(part: list[Path], before: int, *, unfilmed: bool) -> Windows:
         def told(done: int) -> None:
             on_load(before + done, len(paths))
 
@@ -338,10 +340,10 @@ def build_trainer(data: Path | list[Path], out: Path, config: TrainConfig, *,
 
     accelerator = make_accelerator(config)
     with accelerator.main_process_first():
-        windows = load(parts[0], 0, unfilmed=True)
-        validation = load(parts[1], len(parts[0]))
+        windows = load(parts[0], 0, unfilmed=may_be_unfilmed[0])
+        validation = load(parts[1], len(parts[0]), unfilmed=may_be_unfilmed[1])
     if cache is not None and cache.parent == out and accelerator.is_main_process:
         prune(cache, {entry_name(part, model_config, unfilmed=unfilmed)
-                      for part, unfilmed in zip(parts, (True, False), strict=True)})
+                      for part, unfilmed in zip(parts, may_be_unfilmed, strict=True)})
     return Trainer(windows, validation, model_config, config, out, start=start,
                    lenient=lenient), windows

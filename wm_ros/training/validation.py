@@ -31,7 +31,7 @@ class Validation:
     :param losses: name to mean over a few batches, the same ones each time; empty if the
         held-out windows cannot fill a batch.
     :param frames: truth above prediction of the last step, one column a window, uint8
-        (2 h, n w, 3); None if not asked for.
+        (2 h, n w, 3); None if not asked for or if nothing was filmed.
     """
 
     auroc: float
@@ -51,8 +51,9 @@ def validate(model: WorldModel, windows: Windows, config: TrainConfig,
     value = auroc(np.concatenate(scores), hazard[chosen])
     losses = {} if hazard[free].all() else _losses(model, windows, config, device)
     frames = None
-    if config.sample_frames:
-        picked = free[np.linspace(0, len(free) - 1, config.sample_frames).astype(int)]
+    filmed = free[windows.is_filmed[free]]
+    if config.sample_frames and filmed.size:
+        picked = filmed[np.linspace(0, filmed.size - 1, config.sample_frames).astype(int)]
         frames = _frames(model, windows, picked, device)
     return Validation(auroc=value, losses=losses, frames=frames)
 
