@@ -21,6 +21,7 @@ from wm_ros.world_model.config import (  # noqa: E402
     config_from_dict,
     config_to_dict,
 )
+from wm_ros.world_model.encoder import Encoder  # noqa: E402
 from wm_ros.world_model.flow import flow_pair, integrate  # noqa: E402
 from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
 from wm_ros.world_model.hazard import happened_by  # noqa: E402
@@ -221,6 +222,31 @@ def test_config_round_trips_and_refuses_what_does_not_fit():
         make_config(context_len=1)
     with pytest.raises(ValueError, match='joint_std has 2 entries for 5 joints'):
         make_config(joint_std=(1.0, 1.0))
+
+
+def test_a_model_of_before_edges_has_none_and_others_see_them_where_they_are_newest():
+    old = config_to_dict(make_config(edge_dim=0))
+    del old['edge_dim']
+    assert config_from_dict({**old, 'version': 6}) == make_config(edge_dim=0)
+    with pytest.raises(CheckpointError, match='version 5'):
+        config_from_dict({**old, 'version': 5})
+    with pytest.raises(ValueError, match='edge_dim = -1 must be at least 0'):
+        make_config(edge_dim=-1)
+    assert Encoder(make_config(edge_dim=0)).edges is None
+    torch.manual_seed(3)
+    encoder = Encoder(make_config(edge_dim=8)).eval()
+    # Without the linear layer nothing but edges is left to be seen.
+    torch.nn.init.zeros_(encoder.stem.weight)
+    images = torch.rand(1, 2, 3, 48, 80)
+
+    def seen(darkened):
+        changed = images.clone()
+        changed[:, darkened] *= 0.5
+        with torch.no_grad():
+            return encoder.see(changed)[1]
+
+    assert torch.equal(seen(0), seen([]))
+    assert not torch.allclose(seen(1), seen([]))
 
 
 def test_points_of_the_arm_by_hand():

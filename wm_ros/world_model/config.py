@@ -9,7 +9,9 @@ from wm_ros.errors import CheckpointError
 from wm_ros.world_model.geometry import Geometry, geometry_from_dict
 
 FORMAT = 'wm_ros.world_model'
-VERSION = 6
+VERSION = 7
+# A model of this version knows its patches by a linear layer alone.
+_WITHOUT_EDGES = 6
 ACTION_INJECTIONS = ('adaln', 'cross_attention', 'concat')
 ACTION_MODES = ('absolute', 'delta')
 
@@ -33,6 +35,7 @@ class ModelConfig:
     :param step_s: time between steps, s.
     :param patch_px: edge of the squares that features of full detail stand for; even.
     :param token_stride: edge of the group of patches that one token stands for; even.
+    :param edge_dim: channels in which edges within patches are looked for; 0 for none.
     :param detail_dim: channels at patch resolution.
     :param middle_dim: channels at half of it.
     :param dim: D, channels of a token.
@@ -63,6 +66,7 @@ class ModelConfig:
     step_s: float = 0.1
     patch_px: int = 4
     token_stride: int = 6
+    edge_dim: int = 24
     detail_dim: int = 48
     middle_dim: int = 64
     dim: int = 96
@@ -114,7 +118,7 @@ class ModelConfig:
             if getattr(self, name) % unit:
                 raise ValueError(f'{name} = {getattr(self, name)} must be a multiple of {unit}')
         for name, least in (('num_blocks', 1), ('num_hazard_heads', 1), ('residual_dim', 0),
-                            ('flow_blocks', 1), ('substeps', 1)):
+                            ('edge_dim', 0), ('flow_blocks', 1), ('substeps', 1)):
             if getattr(self, name) < least:
                 raise ValueError(f'{name} = {getattr(self, name)} must be at least {least}')
 
@@ -163,7 +167,9 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """
     content = dict(values)
     found = content.pop('format', None), content.pop('version', None)
-    if found != (FORMAT, VERSION):
+    if found == (FORMAT, _WITHOUT_EDGES):
+        content['edge_dim'] = 0
+    elif found != (FORMAT, VERSION):
         raise CheckpointError(f'model config is format {found[0]!r} version {found[1]!r}; this '
                               f'program reads {FORMAT!r} version {VERSION}')
     known = {item.name for item in fields(ModelConfig)}

@@ -17,6 +17,8 @@ from wm_ros.world_model.layers import Block, ResidualConv, sinusoidal_grid
 
 # Latents are read at half of the patch resolution by further convolutions.
 _MIDDLE = 2
+# Pixels from one place to the next where edges are looked for; places overlap by half.
+_EDGE_STRIDE = 2
 # What an output of one means for the camera's turn and shift.
 _TURN_SCALE_RAD, _SHIFT_SCALE_M = 0.05, 0.02
 _SHADE_DIM = 32
@@ -43,7 +45,13 @@ class Context(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Context frames to ``Context``: a small U-Net with a transformer at its bottom."""
+    """
+    Context frames to ``Context``: a small U-Net with a transformer at its bottom.
+
+    Patches are read by a linear layer, those of the newest frame by convolutions as well.
+
+    Source: convolutions before patches, Xiao et al. 2021, arXiv 2106.14881.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -52,6 +60,13 @@ class Encoder(nn.Module):
         stride = config.token_stride // _MIDDLE
         channels = 3 * config.context_len * config.patch_px ** 2
         self.stem = nn.Conv2d(channels, fine, 1)
+        # What is linear in a patch's pixels says badly where in it an edge lies.
+        self.edges: nn.Module | None = None
+        if config.edge_dim:
+            rest = config.patch_px // _EDGE_STRIDE
+            self.edges = nn.Sequential(
+                nn.Conv2d(3, config.edge_dim, 2 * _EDGE_STRIDE, stride=_EDGE_STRIDE, padding=1),
+                nn.SiLU(), nn.Conv2d(config.edge_dim, fine, rest, stride=rest))
         self.to_middle = nn.Conv2d(fine, middle, 3, padding=1, stride=_MIDDLE)
         self.middle = ResidualConv(middle)
         self.norm_middle = nn.GroupNorm(8, middle)
@@ -96,7 +111,10 @@ class Encoder(nn.Module):
         stacked = images.flatten(1, 2) * 2 - 1
         # The layer reads patches whole; its weights are stored as if pixels were channels.
         weight = self.stem.weight.view(self.stem.out_channels, -1, patch, patch)
-        fine = F.silu(F.conv2d(stacked, weight, self.stem.bias, stride=patch))
+        fine = F.conv2d(stacked, weight, self.stem.bias, stride=patch)
+        if self.edges is not None:
+            fine = fine + self.edges(stacked[:, -3:])
+        fine = F.silu(fine)
         middle = self.middle(self.to_middle(fine))
         normal = F.silu(self.norm_middle(middle))
         tokens = self.norm_tokens(self.to_tokens(normal).flatten(2).transpose(1, 2)) + self.places
