@@ -16,7 +16,7 @@ from training_rig import Recorder  # noqa: E402
 
 from wm_ros.cli import main  # noqa: E402
 from wm_ros.data.episode import write_episode  # noqa: E402
-from wm_ros.errors import DatasetError  # noqa: E402
+from wm_ros.errors import CheckpointError, DatasetError  # noqa: E402
 from wm_ros.inference.checkpoint import (  # noqa: E402
     BASELINE_FILE,
     load_checkpoint,
@@ -111,6 +111,19 @@ def test_what_judges_commands_and_stays_keeps_its_baseline(tmp_path, command, pa
                  '--steps', '1']) == 0
     made = load_checkpoint(tmp_path / 'more' / 'checkpoint').directory / BASELINE_FILE
     assert (made.read_bytes() == b'of another run') is is_kept
+
+
+def test_weights_alone_are_enough_to_start_from(tmp_path, command):
+    train = ['train', *command, '--out']
+    assert main([*train, str(tmp_path / 'first')]) == 0
+    first = tmp_path / 'first' / 'checkpoint'
+    for path in first.glob('*.onnx'):
+        path.unlink()
+    write_manifest(first)
+    with pytest.raises(CheckpointError, match=r'lists no hash of encode.onnx'):
+        load_checkpoint(first)
+    assert main([*train, str(tmp_path / 'more'), '--init', str(first), '--steps', '1']) == 0
+    load_checkpoint(tmp_path / 'more' / 'checkpoint')
 
 
 def test_glimpses_alone_are_enough_to_learn_to_see(tmp_path):

@@ -111,7 +111,7 @@ def load_checkpoint(path: Path, *, is_for_export: bool = False) -> Checkpoint:
     """
     Open a checkpoint directory and verify every file of it.
 
-    :param is_for_export: its graphs may be of another version: they are to be made anew.
+    :param is_for_export: its graphs may be missing or of another version: they are made anew.
     :raises CheckpointError: if a file is missing, altered or of another version.
     :raises CalibrationError: if the thresholds cannot be read.
     """
@@ -119,7 +119,8 @@ def load_checkpoint(path: Path, *, is_for_export: bool = False) -> Checkpoint:
     hashes = _read_hashes(path, manifest)
     for name, digest in hashes.items():
         _verify(path / name, digest)
-    for name in (CONFIG_FILE, WEIGHTS_FILE, *GRAPH_FILES.values()):
+    graphs = () if is_for_export else GRAPH_FILES.values()
+    for name in (CONFIG_FILE, WEIGHTS_FILE, *graphs):
         if name not in hashes:
             raise CheckpointError(f'{path / MANIFEST_FILE} lists no hash of {name}; export the '
                                   "checkpoint again with 'wm-ros export'")

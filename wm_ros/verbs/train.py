@@ -162,7 +162,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def start_model(name: str) -> Any:
     from wm_ros.inference.checkpoint import WEIGHTS_FILE, load_checkpoint, resolve_checkpoint
     from wm_ros.inference.weights import load_model
-    checkpoint = load_checkpoint(resolve_checkpoint(name))
+    # Of its graphs nothing is needed.
+    checkpoint = load_checkpoint(resolve_checkpoint(name), is_for_export=True)
     return load_model(checkpoint.directory / WEIGHTS_FILE, checkpoint.config)
 
 
