@@ -27,6 +27,7 @@ from wm_ros.simulation.scene import (  # noqa: E402
     sample_scene,
     scene_info,
 )
+from wm_ros.simulation.trajectory import SetpointTrajectory  # noqa: E402
 from wm_ros.world_model.geometry import geometry_from_dict  # noqa: E402
 from wm_ros.world_model.surface import Surface  # noqa: E402
 
@@ -53,6 +54,16 @@ def test_the_arm_follows_a_trajectory_and_holds_its_end():
     run(sim, 1.0)
     np.testing.assert_allclose(sim.positions, goal, atol=0.02)
     assert np.abs(sim.velocities).max() < 0.02
+
+
+def test_set_points_are_numpys_interpolation_to_the_bit():
+    rng = np.random.default_rng(4)
+    for count in (1, 2, 7):
+        trajectory = SetpointTrajectory(
+            np.cumsum(rng.uniform(0.01, 0.3, count)), rng.normal(size=(count, 6)))
+        for time_s in (-1.0, 9.0, *rng.uniform(0, 1.5, 30), *trajectory.times):
+            wanted = [np.interp(time_s, trajectory.times, joint) for joint in trajectory.points.T]
+            assert trajectory.at(time_s).tolist() == wanted
 
 
 def test_set_points_stay_within_the_joint_limits():

@@ -125,15 +125,15 @@ class So101Simulation:
         Negative where they touch.
         """
         nearest, centres, radii = CLEARANCE_RANGE_M, self.data.geom_xpos, self.model.geom_rbound
-        for arm, other in self._near:
-            # Bounding spheres first: most pairs are far apart. The table's top is at z = 0.
-            if other == self._table:
-                apart = centres[arm, 2] - radii[arm]
-            else:
-                apart = np.linalg.norm(centres[arm] - centres[other]) - radii[arm] - radii[other]
-            if apart < nearest:
+        # Bounding spheres first: most pairs are far apart. The table's top is at z = 0.
+        arms, others = self._near.T
+        apart = np.where(
+            others == self._table, centres[arms, 2],
+            np.linalg.norm(centres[arms] - centres[others], axis=1) - radii[others]) - radii[arms]
+        for pair in np.flatnonzero(apart < nearest):
+            if apart[pair] < nearest:
                 nearest = min(nearest, mujoco.mj_geomDistance(
-                    self.model, self.data, arm, other, nearest, None))
+                    self.model, self.data, arms[pair], others[pair], nearest, None))
         return float(nearest)
 
     def rehearse(self, times: NDArray[np.float64], positions: NDArray[np.float64],
@@ -183,8 +183,8 @@ def _hazard_kinds(model: mujoco.MjModel) -> NDArray[np.int8]:
 
 
 def _near_pairs(model: mujoco.MjModel, kinds: NDArray[np.int8], table: int
-                ) -> list[tuple[int, int]]:
-    """Return the pairs (arm geom, other geom) whose distance counts as clearance."""
+                ) -> NDArray[np.int64]:
+    """Return the pairs (arm geom, other geom) whose distance counts as clearance, (P, 2)."""
     base, shoulder = model.body('base').id, model.body('shoulder').id
     pairs = []
     for arm, other in np.argwhere((kinds == 1) | (kinds == 2)):
@@ -192,7 +192,7 @@ def _near_pairs(model: mujoco.MjModel, kinds: NDArray[np.int8], table: int
         # The shoulder turns just above the table and can never come nearer to it.
         if model.body_rootid[body] == base and not (body == shoulder and other == table):
             pairs.append((int(arm), int(other)))
-    return pairs
+    return np.array(pairs).reshape(-1, 2)
 
 
 __all__ = ['HAZARD_KINDS', 'JOINT_NAMES', 'TIMESTEP_S', 'Contact', 'Rehearsal', 'So101Simulation']
