@@ -18,7 +18,12 @@ from tiny_checkpoint import tiny_config  # noqa: E402
 from training_rig import Recorder, make_trainer, make_windows  # noqa: E402
 
 from wm_ros.inference.weights import load_model  # noqa: E402
-from wm_ros.training.augmentation import bend_colours, draw_curves  # noqa: E402
+from wm_ros.training.augmentation import (  # noqa: E402
+    bend_colours,
+    draw_curves,
+    draw_fading,
+    fade_colours,
+)
 from wm_ros.training.batches import BatchSampler  # noqa: E402
 from wm_ros.training.config import TrainConfig  # noqa: E402
 from wm_ros.training.losses import world_model_loss  # noqa: E402
@@ -451,3 +456,32 @@ def test_colours_are_bent_alike_in_all_pictures_of_a_window():
     middle = curves[:, 128] / (128 / 255) ** np.array([[1.5], [1 / 1.5]])[:, :, None]
     assert 0.63 <= middle[0].min() < 0.8
     assert 1.2 < middle[1].max() <= 1.43
+
+
+def test_colours_fade_towards_grey_of_the_same_luma():
+    rng = np.random.default_rng(3)
+    pictures = rng.random((2, 5, 6, 3), np.float32)
+    assert fade_colours(pictures, 0.0) is pictures
+    luma = pictures @ np.float32([0.299, 0.587, 0.114])
+    for share in (0.3, 1.0):
+        found = fade_colours(pictures, share)
+        assert found.dtype == np.float32
+        assert np.allclose(found, pictures + share * (luma[..., None] - pictures), atol=1e-6)
+    before = rng.bit_generator.state
+    assert not draw_fading(rng, 5, 0.0).any()
+    # What is drawn after it is as if there were none.
+    assert rng.bit_generator.state == before
+    drawn = draw_fading(rng, 300, 0.6)
+    assert 0 <= drawn.min() < 0.05
+    assert 0.55 < drawn.max() < 0.6
+    with pytest.raises(ValueError, match=r'fading = 1.2 must be at least 0 and at most 1'):
+        TrainConfig(fading=1.2)
+    # In a batch each window fades by a share of its own.
+    windows = make_windows()
+    windows = dataclasses.replace(windows, frames=np.random.default_rng(5).integers(
+        0, 256, windows.frames.shape, dtype=np.uint8))
+    config = TrainConfig(batch_size=8, brightness=0.0, tint=0.0, fading=1.0)
+    images = BatchSampler(windows, config, tiny_config()).draw(0).images
+    colour = (images - images.mean(2, keepdim=True)).abs().mean((1, 2, 3, 4))
+    assert 0 < colour.min() < 0.05
+    assert colour.max() > 0.1

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from wm_ros.world_model.config import ModelConfig
 
+_LUMA = 0.299, 0.587, 0.114
+
 
 def draw_turns(rng: np.random.Generator, count: int, largest_rad: float, share: float
                ) -> NDArray[np.float32]:
@@ -47,6 +49,26 @@ def bend_colours(images: NDArray[np.uint8], curves: NDArray[np.float32]) -> NDAr
     """
     pixels = images.reshape(-1, 1, 3)
     return np.asarray(cv2.LUT(pixels, curves[None]), np.float32).reshape(images.shape)
+
+
+def draw_fading(rng: np.random.Generator, count: int, most: float) -> NDArray[np.float32]:
+    """Return the share of its colour that each window loses, float32 (count,)."""
+    if not most:
+        return np.zeros(count, np.float32)
+    return rng.uniform(0, most, count).astype(np.float32)
+
+
+def fade_colours(pictures: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """
+    Return pictures whose colours are nearer to grey of the same luma (ITU-R BT.601).
+
+    :param pictures: float32 (..., 3) in [0, 1].
+    :param share: 0 changes nothing, 1 leaves grey.
+    """
+    if not share:
+        return pictures
+    mix = (1 - share) * np.eye(3) + share * np.tile(_LUMA, (3, 1))
+    return cv2.transform(pictures.reshape(-1, 1, 3), mix).reshape(pictures.shape)
 
 
 def turn_images(images: NDArray[np.uint8], turn: NDArray[np.float32], config: ModelConfig

@@ -13,7 +13,9 @@ from wm_ros.data.windows import Windows
 from wm_ros.training.augmentation import (
     bend_colours,
     draw_curves,
+    draw_fading,
     draw_turns,
+    fade_colours,
     turn_images,
 )
 from wm_ros.training.config import TrainConfig
@@ -100,12 +102,13 @@ class BatchSampler:
         # What was not filmed is not decoded either; any picture will do.
         decoded = np.where(decoded < 0, windows.context[index, -1:], decoded)
         curves = draw_curves(rng, size, config.brightness, config.tint, config.gamma)
+        fading = draw_fading(rng, size, config.fading)
         turns = draw_turns(rng, size, config.camera_turn_rad, config.camera_turn_share)
         trust = self._trust[windows.episode[index]] * ~windows.in_contact[index, None]
         noise = (_JOINT_NOISE * np.array(self._model_config.joint_std) * rng.normal(
             size=windows.positions[index].shape)).astype(np.float32)
         both = np.concatenate([windows.context[index], decoded], axis=1)
-        pictures = self._images(both, curves, turns)
+        pictures = self._images(both, curves, fading, turns)
         num_context = windows.context.shape[1]
         return Batch(
             images=pictures[:, :num_context], targets=pictures[:, num_context:],
@@ -137,9 +140,10 @@ class BatchSampler:
         return chosen
 
     def _images(self, index: NDArray[np.int64], curves: NDArray[np.float32],
-                turns: NDArray[np.float32]) -> Tensor:
+                fading: NDArray[np.float32], turns: NDArray[np.float32]) -> Tensor:
         """Return pictures (B, N, 3, h, w) of pool indices (B, N), changed for each window."""
         pool = self._windows.frames
-        made = [bend_colours(turn_images(pool[mine], turn, self._model_config), curve)
-                for mine, turn, curve in zip(index, turns, curves, strict=True)]
+        made = [fade_colours(bend_colours(
+            turn_images(pool[mine], turn, self._model_config), curve), float(share))
+            for mine, turn, curve, share in zip(index, turns, curves, fading, strict=True)]
         return torch.from_numpy(np.stack(made)).permute(0, 1, 4, 2, 3).contiguous()
