@@ -117,13 +117,14 @@ def test_weights_alone_are_enough_to_start_from(tmp_path, command):
     train = ['train', *command, '--out']
     assert main([*train, str(tmp_path / 'first')]) == 0
     first = tmp_path / 'first' / 'checkpoint'
-    for path in first.glob('*.onnx'):
+    for path in (*first.glob('*.onnx'), first / BASELINE_FILE):
         path.unlink()
     write_manifest(first)
     with pytest.raises(CheckpointError, match=r'lists no hash of encode.onnx'):
         load_checkpoint(first)
-    assert main([*train, str(tmp_path / 'more'), '--init', str(first), '--steps', '1']) == 0
-    load_checkpoint(tmp_path / 'more' / 'checkpoint')
+    assert main([*train, str(tmp_path / 'more'), '--init', str(first), '--steps', '1',
+                 '--set', 'only=frames']) == 0
+    assert BASELINE_FILE in load_checkpoint(tmp_path / 'more' / 'checkpoint').sha256
 
 
 def test_glimpses_alone_are_enough_to_learn_to_see(tmp_path):

@@ -172,7 +172,9 @@ def kept_baseline(init: str | None, part: str) -> Path | None:
     from wm_ros.inference.checkpoint import BASELINE_FILE, resolve_checkpoint
     if init is None or part not in ('frames', 'spread'):
         return None
-    return resolve_checkpoint(init) / BASELINE_FILE
+    path = resolve_checkpoint(init) / BASELINE_FILE
+    # Weights alone have none; found out only at the end of a run it would cost the checkpoint.
+    return path if path.is_file() else None
 
 
 def read_geometry(path: Path) -> Any:
