@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from process_rig import children_of, is_alive, wait_until
 
 from wm_ros.data.episode import read_episode
 
@@ -35,3 +36,25 @@ def test_collecting_with_several_workers_ends_with_all_episodes(tmp_path):
     episodes = sorted((tmp_path / 'data').glob('*.safetensors'))
     assert len(episodes) == 2
     assert all(len(read_episode(path).frames) > 2 for path in episodes)
+
+
+def test_workers_of_a_killed_collect_end(tmp_path):
+    """
+    They waited for work for ever, with 280 MB each.
+
+    Nobody closes the queue of a pool that is killed: each worker holds its other end as well.
+    Missed, because no test killed a collection while it had workers.
+    """
+    pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
+    data = tmp_path / 'data'
+    collecting = subprocess.Popen(
+        [installed('wm-ros'), 'collect', '--episodes', '500', '--seed', '5', '--glimpses', '1',
+         '--workers', '2', '--out', data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: any(data.glob('*.safetensors')), 100, 'an episode')
+        workers = children_of(collecting.pid)
+    finally:
+        collecting.kill()
+        collecting.wait(20)
+    assert len(workers) >= 2
+    wait_until(lambda: not any(map(is_alive, workers)), 20, 'their end')

@@ -3,6 +3,8 @@
 """Collect play episodes in the simulation, faster than real time and resumable."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -111,13 +113,26 @@ def collect_files(directory: Path, make: Callable[[Path, int], None], *, num_epi
         return len(missing)
     # A forked child would share its parent's EGL display, which Mesa does not allow.
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         jobs = [pool.submit(make, wanted[i], episode_seed(seed, i)) for i in missing]
         for job in as_completed(jobs):
             job.result()
             done += 1
             on_progress(done)
     return len(missing)
+
+
+def _end_with_parent() -> None:
+    """End this process with its parent: a pool that is killed leaves its workers waiting."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        # At once, also in the middle of an episode: a file has its name only when it is whole.
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _check_cameras(cameras: tuple[str, ...]) -> None:
