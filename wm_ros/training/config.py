@@ -115,6 +115,11 @@ class TrainConfig:
     threads: int = 2
     seed: int = 0
 
+    @property
+    def trains_judges(self) -> bool:
+        """Whether what judges commands is trained: dynamics and hazard heads."""
+        return self.only in ('all', 'dynamics')
+
     def __post_init__(self) -> None:
         """Refuse settings that cannot train."""
         check_settings(self)

@@ -55,9 +55,8 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
     if config.only == 'obstacles':
         return _sum(config, _sight_losses(model, batch, config, generator))
     context = model.encode(batch.images)
-    judges = config.only in ('all', 'dynamics')
     joints = batch.positions, batch.velocities, batch.actions
-    if judges:
+    if config.trains_judges:
         made = model.predict(context, *joints)
     else:
         with torch.no_grad():
@@ -71,7 +70,7 @@ def world_model_loss(model: WorldModel, batch: Batch, config: TrainConfig) -> Lo
         ::decoding_stride(config.frame_share)]
     parts = {'spread': spread, **_picture_losses(
         model, *_some(batch, context, made, config.frame_share), change, config, generator)}
-    if judges:
+    if config.trains_judges:
         parts |= {
             'hazard': hazard_loss(made.hazard_logits, batch.hazard, batch.weight),
             'joint': F.smooth_l1_loss(
@@ -279,7 +278,7 @@ def sampler_losses(model: WorldModel, batch: Batch, context: Context, made: Cons
     noisy, velocity = flow_pair(residual.detach(), noise[1], time)
     flow = (model.flow(noisy, time, given) - velocity).square().mean()
     match = nothing
-    if config.only in ('all', 'dynamics'):
+    if config.trains_judges:
         match = _match_loss(model, batch, part, rows, latents, pooled, change)
     sharp = sharp + _EDGE_WEIGHT * edge_loss(frames, targets) + (
         config.energy_weight * energy_loss(frames, targets, part.last, config.moving_weight))
