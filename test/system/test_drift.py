@@ -56,15 +56,29 @@ class Gate:
         self.verdicts = harness.mailbox('wm_predictor/verdict', Verdict, qos.VERDICT)
         self.reports = harness.mailbox('/diagnostics', DiagnosticArray, qos.DIAGNOSTICS)
         self.chunks = harness.publisher('wm_gate/action_chunk', ActionChunk, qos.ACTION_CHUNK)
+        self.commands = harness.publisher(
+            'arm_controller/joint_trajectory', JointTrajectory, qos.COMMAND_OUT)
         self.next_id = 1
 
-    def ask(self):
-        """Ask about a hold and return the verdict."""
+    def hold(self):
+        """Return the command to stay, and the joints it starts from."""
         state = self.joints.expect(timeout_s=WAIT_S)
         points = [JointTrajectoryPoint(positions=state.position, time_from_start=Duration(
             nanosec=100_000_000 * step)) for step in (1, 8)]
-        message = ActionChunk(chunk_id=self.next_id, source='test', start_state=state)
-        message.trajectory = JointTrajectory(joint_names=state.name, points=points)
+        return JointTrajectory(joint_names=state.name, points=points), state
+
+    def turn(self):
+        """Return the command to turn the base to the middle, and the joints it starts from."""
+        trajectory, state = self.hold()
+        by_rad = -0.3 if state.position[0] > 0 else 0.3
+        for index, point in enumerate(trajectory.points):
+            point.positions[0] += by_rad * (0.125, 1.0)[index]
+        return trajectory, state
+
+    def ask(self, trajectory, state):
+        """Ask about a command and return the verdict."""
+        message = ActionChunk(chunk_id=self.next_id, source='test', start_state=state,
+                              trajectory=trajectory)
         message.digest = np.frombuffer(digest_trajectory(message_to_trajectory(
             message.trajectory), CommandInterface.JOINT_TRAJECTORY), np.uint8)
         now_ns = self.harness.tester.get_clock().now().nanoseconds
@@ -80,7 +94,7 @@ class Gate:
 
         def is_met():
             self.joints.clear()
-            seen.append(self.ask())
+            seen.append(self.ask(*self.hold()))
             self.harness.spin_for(0.1)
             return condition(seen[-1])
 
@@ -120,3 +134,32 @@ def test_a_knocked_camera_swapped_colours_and_a_dimmed_light_each_end_in_abstain
             assert 'false alarms an hour' in str(report)
             let()
             gate.ask_until(is_ok, f'{changes} undone')
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_predicted_motion_is_compared_with_what_the_camera_then_shows(graph):
+    with Harness() as harness:
+        gate = Gate(harness)
+        harness.configure_and_activate('wm_predictor')
+        harness.wait_matched()
+
+        def drift():
+            gate.reports.clear()
+            report = gate.reports.expect(lambda r: any(
+                status.name == 'wm_predictor: drift' for status in r.status), timeout_s=WAIT_S)
+            return {item.key: item.value for status in report.status
+                    if status.name == 'wm_predictor: drift' for item in status.values}
+
+        def is_scored():
+            graph.check()
+            gate.joints.clear()
+            trajectory, state = gate.turn()
+            if gate.ask(trajectory, state).decision == Verdict.OK:
+                gate.commands.publish(trajectory)
+            harness.spin_for(1.5)
+            return int(drift().get('prediction_scores', 0)) > 0
+
+        harness.spin_until(is_scored, 2 * WAIT_S, lambda: f'no prediction was scored: {drift()}')
+        p_value = float(drift()['prediction_p_value'])
+        assert p_value > 0.01, f'the frame that came is not like the predicted one: p = {p_value}'

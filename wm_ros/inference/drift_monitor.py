@@ -9,6 +9,7 @@ at most one a period and within a share of the thread's time. Owned by one threa
 read, times are the stamps of observations.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,10 @@ NOVELTY, ERROR = 'picture', 'prediction'
 MAX_DELAY_S = 0.3
 # Predictions of an arm that stays are right whatever the model knows.
 LEAST_MOTION_RAD = 0.05
+# The same motion again is no independent draw: one that the model draws badly, at the picture's
+# edge, would raise an alarm by being repeated. So near to each other two are the same.
+SAME_MOTION_RAD = 0.1
+_MOST_MOTIONS = 1000
 # Share of the thread's time that decoding for scores may take.
 BUDGET = 0.05
 
@@ -37,7 +42,7 @@ class Pending:
 
     :param judgement: what the judge said, with what its decoder needs.
     :param before: newest frame when it was made, uint8 (h, w, 3).
-    :param joints: predicted at the compared step, float32 (J,), rad.
+    :param motion: joints at ``before`` and predicted at the compared step, float32 (2, J), rad.
     :param made_ns: stamp of ``before``.
     :param due_ns: when the compared step ends.
     :param closest: frame with the joints nearest to the predicted ones, or None so far.
@@ -46,7 +51,7 @@ class Pending:
 
     judgement: Any
     before: NDArray[np.uint8]
-    joints: NDArray[np.float32]
+    motion: NDArray[np.float32]
     made_ns: int
     due_ns: int
     closest: NDArray[np.uint8] | None = None
@@ -79,6 +84,7 @@ class DriftMonitor:
             false_alarms_per_hour=false_alarms_per_hour, adaptive_gain=adaptive_gain)
         self.num_skipped = 0
         self._pending: Pending | None = None
+        self._motions: deque[NDArray[np.float32]] = deque(maxlen=_MOST_MOTIONS)
         self._block: list[float] = []
         self._newest_ns = self._next_picture_ns = self._next_error_ns = 0
 
@@ -107,6 +113,7 @@ class DriftMonitor:
         """Forget everything but the reference: an operator has looked, or time began anew."""
         self.test.reset()
         self.flush()
+        self._motions.clear()
         self._block.clear()
         self._newest_ns = self._next_picture_ns = self._next_error_ns = 0
 
@@ -140,6 +147,8 @@ class DriftMonitor:
         """
         Keep a prediction, if one may be scored now and this one can be.
 
+        A motion counts once, but during an alarm: then scores are no bets, and good ones end it.
+
         :param judgement: the judge's own, before any alarm changed its verdict; only what it
             called OK will run as predicted.
         :param observation: what it rests on.
@@ -152,9 +161,12 @@ class DriftMonitor:
         now = observation.joints.positions.astype(np.float32)
         if not self.step < len(path) or np.abs(path[self.step] - now).max() < LEAST_MOTION_RAD:
             return
-        self._pending = Pending(
-            judgement, observation.images[-1], path[self.step], stamp_ns,
-            stamp_ns + (self.step + 1) * self._step_ns)
+        motion = np.stack([now, path[self.step]])
+        if not self.is_alarmed and any(
+                np.abs(motion - other).max() < SAME_MOTION_RAD for other in self._motions):
+            return
+        self._pending = Pending(judgement, observation.images[-1], motion, stamp_ns,
+                                stamp_ns + (self.step + 1) * self._step_ns)
 
     @property
     def has_due(self) -> bool:
@@ -193,6 +205,7 @@ class DriftMonitor:
         if error is None:
             self.num_skipped += 1
         else:
+            self._motions.append(pending.motion)
             self.test.add(ERROR, error)
 
     def _look(self, image: NDArray[np.uint8]) -> None:
@@ -206,7 +219,7 @@ class DriftMonitor:
         if not pending.due_ns - self._step_ns // 2 <= stamp_ns <= pending.due_ns + _ns(
                 MAX_DELAY_S):
             return
-        gap_rad = float(np.abs(observation.joints.positions - pending.joints).max())
+        gap_rad = float(np.abs(observation.joints.positions - pending.motion[1]).max())
         if gap_rad < pending.gap_rad:
             pending.closest, pending.gap_rad = observation.images[-1], gap_rad
 
