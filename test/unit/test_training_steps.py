@@ -458,6 +458,29 @@ def test_colours_are_bent_alike_in_all_pictures_of_a_window():
     assert 1.2 < middle[1].max() <= 1.43
 
 
+def test_a_share_of_windows_becomes_negatives():
+    def drawn(share):
+        rng = np.random.default_rng(3)
+        return draw_curves(rng, 200, 0.0, 0.0, 1.0, share), rng.bit_generator.state
+
+    plain, state = drawn(0.0)
+    curves, _ = drawn(0.25)
+    inverted = curves[:, 0, 0] == 1
+    assert 0.15 < inverted.mean() < 0.35
+    np.testing.assert_allclose(curves[inverted], 1 - plain[inverted], atol=1e-6)
+    np.testing.assert_array_equal(curves[~inverted], plain[~inverted])
+    # Where none is wanted, what is drawn after it is as before there were any.
+    before = np.random.default_rng(3)
+    draw_curves(before, 200, 0.0, 0.0, 1.0)
+    assert before.bit_generator.state == state
+    with pytest.raises(ValueError, match='invert_share = -0.1 must be at least 0 and at most 1'):
+        TrainConfig(invert_share=-0.1)
+    windows = dataclasses.replace(make_windows(), frames=np.full_like(make_windows().frames, 51))
+    config = TrainConfig(batch_size=16, brightness=0.0, tint=0.0, invert_share=0.5)
+    shades = BatchSampler(windows, config, tiny_config()).draw(0).images.amax((1, 2, 3, 4))
+    assert {round(float(shade), 4) for shade in shades} == {0.2, 0.8}
+
+
 def test_colours_fade_towards_grey_of_the_same_luma():
     rng = np.random.default_rng(3)
     pictures = rng.random((2, 5, 6, 3), np.float32)

@@ -23,18 +23,21 @@ def draw_turns(rng: np.random.Generator, count: int, largest_rad: float, share: 
     return (turns * (rng.random((count, 1)) < share)).astype(np.float32)
 
 
-def draw_curves(rng: np.random.Generator, count: int, brightness: float, tint: float, gamma: float
-                ) -> NDArray[np.float32]:
+def draw_curves(rng: np.random.Generator, count: int, brightness: float, tint: float, gamma: float,
+                invert_share: float = 0.0) -> NDArray[np.float32]:
     """
     Return what becomes of each value of each colour of a window, float32 (count, 256, 3).
 
     :param brightness: largest relative change of all colours.
     :param tint: largest relative change of each.
     :param gamma: largest power; the smallest is its inverse.
+    :param invert_share: share of the windows that become negatives.
     """
     gains = rng.uniform(1 - brightness, 1 + brightness, (count, 1)) * rng.uniform(
         1 - tint, 1 + tint, (count, 3))
     values = np.arange(256)[:, None] / 255
+    if invert_share:
+        values = np.where(rng.random((count, 1, 1)) < invert_share, 1 - values, values)
     if gamma > 1:
         values = values ** (gamma ** rng.uniform(-1, 1, (count, 1, 1)))
     return (values * gains[:, None]).clip(0, 1).astype(np.float32)

@@ -101,7 +101,8 @@ class BatchSampler:
         decoded = windows.future[index[:, None], steps]
         # What was not filmed is not decoded either; any picture will do.
         decoded = np.where(decoded < 0, windows.context[index, -1:], decoded)
-        curves = draw_curves(rng, size, config.brightness, config.tint, config.gamma)
+        curves = draw_curves(rng, size, config.brightness, config.tint, config.gamma,
+                             config.invert_share)
         fading = draw_fading(rng, size, config.fading)
         turns = draw_turns(rng, size, config.camera_turn_rad, config.camera_turn_share)
         trust = self._trust[windows.episode[index]] * ~windows.in_contact[index, None]

@@ -52,6 +52,7 @@ class TrainConfig:
     :param gamma: largest change of contrast: pictures are raised to a power between its inverse
         and itself; 1 for none.
     :param fading: largest share of its colour that a picture loses; 0 for none.
+    :param invert_share: share of windows whose pictures become negatives.
     :param sample_share: share of the windows that train the sampler, at most ``frame_share``.
     :param residual_weight: of the loss of frames with their residual latent.
     :param energy_weight: in it, of the strength of edges.
@@ -97,6 +98,7 @@ class TrainConfig:
     tint: float = 0.08
     gamma: float = 1.0
     fading: float = 0.0
+    invert_share: float = 0.0
     sample_share: float = 0.25
     residual_weight: float = 10.0
     energy_weight: float = 1.0
@@ -137,8 +139,10 @@ class TrainConfig:
         self._check_run()
 
     def _check_shares(self) -> None:
-        if not 0 <= self.fading <= 1:
-            raise ValueError(f'fading = {self.fading} must be at least 0 and at most 1')
+        for name in ('fading', 'invert_share'):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise ValueError(f'{name} = {share} must be at least 0 and at most 1')
         if not 0 < self.hazard_share < 1:
             raise ValueError(f'hazard_share = {self.hazard_share} must be between 0 and 1')
         if not 0 < self.frame_share <= 1:
