@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make small episodes whose every value is known."""
 
+import json
+
 import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from wm_ros.data.episode import Episode, encode_frame
 
@@ -38,3 +42,13 @@ def make_episode(*, num_frames=6, seed=0, start_ms=0, joints=('a', 'b', 'c'), si
         'hazard_kinds': ('object', 'table', 'self'), 'camera_name': 'front',
         'info': {'seed': seed, 'scene': {'objects': []}}}
     return Episode(**{**values, **changes})
+
+
+def edit_file(path, change):
+    """Change the tensors and the metadata of an episode file, as damage or other programs do."""
+    with safe_open(path, framework='numpy') as handle:
+        meta = json.loads(handle.metadata()['episode'])
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    changed = change(tensors, meta)
+    save_file(tensors, path, metadata={
+        'episode': json.dumps(meta if changed is None else changed)})

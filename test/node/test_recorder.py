@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder over real DDS: pictures of each camera land where they belong."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from harness import Harness
@@ -45,6 +47,22 @@ def test_each_camera_is_recorded_under_its_name(tmp_path, compressed):
         assert (seen.frame_stamps_ns // MS).tolist() == [10 + number, 110 + number]
         assert [round(seen.decode(row).mean()) for row in range(2)] == [
             pytest.approx(50 * number + 10 * row, abs=2) for row in range(2)]
+
+
+def test_a_joint_state_that_is_left_out_says_why(tmp_path, monkeypatch):
+    """Where every one is left out, 'no joint states came' alone would blame the topic."""
+    said = []
+    with Harness() as harness:
+        node = harness.add(Recorder(RecorderConfig(out=tmp_path, camera='cam'),
+                                    context=harness.context))
+        monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(
+            warning=lambda text, **_: said.append(text)))
+        for velocity in (np.nan, 0.5):
+            message = JointState(name=['a'], position=[0.5], velocity=[velocity])
+            message.header.stamp = ns_to_stamp(5 * MS)
+            node._on_joints(message)
+        assert (node.recording.num_samples, node.recording.num_dropped) == (1, 1)
+    assert said == ['joint state left out: velocity of joint a is nan']
 
 
 @pytest.mark.parametrize(('names', 'topics', 'text'), [

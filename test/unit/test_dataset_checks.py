@@ -85,11 +85,11 @@ def test_pictures_of_other_sizes_and_no_pictures():
 
 def test_values_that_are_not_finite():
     episode = make_episode()
-    velocities = episode.velocities.copy()
-    velocities[[4, 9], [1, 0]] = np.nan, np.inf
-    found = check_episode(replace(episode, velocities=velocities), 'x', CheckLimits())
+    efforts = episode.efforts.copy()
+    efforts[[4, 9], [1, 0]] = np.nan, np.inf
+    found = check_episode(replace(episode, efforts=efforts), 'x', CheckLimits())
     assert [(item.what, item.row) for item in found] == [('nan', 4)]
-    assert 'velocities of b is nan at joint sample 4; 2 values' in found[0].text
+    assert 'efforts of b is nan at joint sample 4; 2 values' in found[0].text
 
 
 def test_commands_that_were_not_recorded():

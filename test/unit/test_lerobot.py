@@ -307,9 +307,44 @@ def test_nan_in_state_or_action_is_told_with_its_row(tmp_path):
     assert len(found[0].frames) == 6
     assert found[0].joint_stamps_ns.tolist() == [0, 100 * MS, 300 * MS, 400 * MS, 500 * MS]
     assert np.array_equal(found[0].setpoints[3], found[0].setpoints[2])
+    # The speed of the row after it is that since the row before it.
+    state = make_episode().positions[::5]
+    assert found[0].velocities[2] == pytest.approx((state[3] - state[1]) * 5, rel=1e-5)
     assert any('observation.state at frame 2: position of joint b is nan' in line
                for line in problems)
     assert any('action is not finite before frame 4' in line for line in problems)
+
+
+@pytest.mark.parametrize('keep', [('wm_ros.stamp_ns',), ('wm_ros.stamp_ns', 'wm_ros.velocity')])
+def test_a_stamp_that_stands_still_costs_its_sample_alone(tmp_path, keep):
+    """
+    The speed between rows was worked out even where velocities are stored, and divided by zero.
+
+    What came of it was dropped with its sample, but numpy's warnings were printed.
+    """
+    root = strip(export(tmp_path, make_episode()), keep=keep)
+
+    def stand_still(rows):
+        rows[3]['wm_ros.stamp_ns'] = rows[2]['wm_ros.stamp_ns']
+
+    edit(root / DATA, stand_still)
+    found, problems = read(root)
+    assert found[0].joint_stamps_ns.tolist() == [0, 100 * MS, 200 * MS, 400 * MS, 500 * MS]
+    assert np.isfinite(found[0].velocities).all()
+    assert f'its stamp {200 * MS} ns is not after' in problems[0]
+
+
+def test_nan_in_a_velocity_is_told_with_its_row(tmp_path):
+    root = export(tmp_path, make_episode())
+
+    def spoil(rows):
+        rows[2]['wm_ros.velocity'][1] = float('nan')
+
+    edit(root / DATA, spoil)
+    found, problems = read(root)
+    assert found[0].joint_stamps_ns.tolist() == [0, 100 * MS, 300 * MS, 400 * MS, 500 * MS]
+    assert problems == [f'{root}/{DATA}: observation.state at frame 2: velocity of joint b is '
+                        'nan; that sample is left out']
 
 
 @pytest.mark.parametrize('name', [DATA, EPISODES])

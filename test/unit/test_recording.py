@@ -123,9 +123,27 @@ def test_each_sample_that_is_left_out_says_why():
                                     stamp) == reason
 
 
+def test_a_velocity_that_is_not_finite_leaves_its_sample_out():
+    """
+    Positions alone were looked at, so the NaN of a velocity went into the episode.
+
+    The loss of a training with it is NaN. No test had a velocity that was not finite.
+    """
+    recording = Recording()
+    values = np.array([1.0, 2.0])
+    for stamp, velocities, reason in (
+            (5, [0.5, np.nan], 'velocity of joint b is nan'),
+            (6, [-np.inf, 0.5], 'velocity of joint a is -inf'), (7, [0.25, 0.5], '')):
+        assert recording.add_joints(NAMES, values, np.array(velocities), NOTHING,
+                                    stamp) == reason
+    assert (recording.num_samples, recording.num_dropped) == (1, 2)
+    assert finish(recording).velocities.tolist() == [[0.25, 0.5]]
+
+
 def test_joints_of_others_may_be_nan():
     recording = Recording(joint_names=('a',))
-    add(recording, [1.0, np.nan], 20)
+    both = np.array([1.0, np.nan])
+    assert recording.add_joints(NAMES, both, both, NOTHING, 20 * MS) == ''
     assert finish(recording).positions.tolist() == [[1]]
 
 

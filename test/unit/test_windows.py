@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from episode_rig import edit_file
 from tiny_checkpoint import make_episode, tiny_config
 
 from wm_ros.data.episode import read_episode, write_episode
@@ -134,11 +135,30 @@ def test_mixed_up_episodes_are_refused(change, message):
         dataclasses.replace(make_episode(), **change)
 
 
-def test_nan_joints_are_refused_with_the_row():
-    positions = make_episode().positions.copy()
-    positions[7, 1] = np.nan
-    with pytest.raises(DatasetError, match='positions is not finite at row 7'):
-        dataclasses.replace(make_episode(), positions=positions)
+@pytest.mark.parametrize('name', ['positions', 'velocities', 'setpoints'])
+def test_nan_joints_are_refused_with_the_row(name):
+    values = getattr(make_episode(), name).copy()
+    values[7, 1] = np.nan
+    with pytest.raises(DatasetError, match=f'{name} is not finite at row 7'):
+        dataclasses.replace(make_episode(), **{name: values})
+
+
+def test_a_file_with_nan_velocities_is_named(tmp_path):
+    """
+    Training on such a file ended with a loss that was NaN and the advice to learn more slowly.
+
+    Files were refused for positions and set-points alone, and only those were tested.
+    """
+    path = tmp_path / 'episode_3.safetensors'
+    write_episode(path, make_episode())
+
+    def spoil(tensors, meta):
+        tensors['velocities'][7, 1] = np.nan
+
+    edit_file(path, spoil)
+    with pytest.raises(DatasetError, match=r'episode_3\.safetensors: velocities is not finite at '
+                                           r'row 7; import or record it again'):
+        load_windows([path], tiny_config())
 
 
 def test_clearance_and_obstacles_are_known_only_where_recorded():

@@ -204,15 +204,13 @@ def _frozen(episode: Episode, limits: CheckLimits) -> _Found:
 
 
 def _not_finite(episode: Episode, limits: CheckLimits) -> _Found:
-    # Positions and set-points that are not finite are refused when a file is read.
-    for name in ('velocities', 'efforts'):
-        values = getattr(episode, name)
-        rows, columns = np.nonzero(~np.isfinite(values))
-        if rows.size:
-            joint = episode.joint_names[columns[0]]
-            yield (ERROR, 'nan', int(rows[0]), f'{name} of {joint} is '
-                   f'{values[rows[0], columns[0]]} at joint sample {rows[0]}; '
-                   f'{rows.size} values are not finite')
+    # Anything else that is not finite is refused when a file is read.
+    rows, columns = np.nonzero(~np.isfinite(episode.efforts))
+    if rows.size:
+        joint = episode.joint_names[columns[0]]
+        yield (ERROR, 'nan', int(rows[0]), f'efforts of {joint} is '
+               f'{episode.efforts[rows[0], columns[0]]} at joint sample {rows[0]}; '
+               f'{rows.size} values are not finite')
 
 
 def _commands(episode: Episode, limits: CheckLimits) -> _Found:

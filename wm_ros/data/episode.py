@@ -104,7 +104,8 @@ class Episode:
         self._check_cameras()
 
     def _check_values(self) -> None:
-        for name in ('positions', 'setpoints'):
+        # Efforts may be NaN: drivers say so that they have none, and no model is shown them.
+        for name in ('positions', 'velocities', 'setpoints'):
             rows = np.flatnonzero(~np.isfinite(getattr(self, name)).all(axis=1))
             if rows.size:
                 raise DatasetError(f'{name} is not finite at row {rows[0]}')
@@ -234,7 +235,7 @@ def read_episode(path: Path) -> Episode:
     except (KeyError, TypeError) as error:
         raise DatasetError(f'{path}: a field is missing or unknown: {error}') from error
     except DatasetError as error:
-        raise DatasetError(f'{path}: {error}') from error
+        raise DatasetError(f'{path}: {error}; import or record it again') from error
 
 
 def _frame_tensors(prefix: str, frames: tuple[bytes, ...], stamps_ns: NDArray[np.int64]

@@ -179,10 +179,7 @@ class _Source:
         setpoints = self._setpoints(path, table, state)
         extras = {name: self._matrix(path, table, name, num_joints)
                   for name in (VELOCITY, EFFORT) if name in table.column_names}
-        # A policy may not see the future, so this is the speed since the row before.
-        velocity = extras.get(VELOCITY, np.diff(state, axis=0, prepend=state[:1])
-                              / np.diff(stamps, prepend=2 * stamps[0] - stamps[1])[:, None] * 1e9
-                              if len(stamps) > 1 else np.zeros_like(state))
+        velocity = extras[VELOCITY] if VELOCITY in extras else _speeds(state, stamps)
         effort = extras.get(EFFORT, np.zeros_like(state))
         hazards = (self._matrix(path, table, HAZARD, len(recording.hazard_kinds))
                    if HAZARD in table.column_names else np.zeros((len(state), 0)))
@@ -248,3 +245,18 @@ class _Source:
         if SUCCESS in table.column_names:
             info['success'] = any(table.column(SUCCESS).to_pylist())
         return info
+
+
+def _speeds(state: NDArray[np.float64], stamps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """
+    Return the speed at each row since the row before it that has a state, float64 (N, J).
+
+    A policy may not see the future. Rows without a state, or whose stamp does not increase, are
+    left out later; theirs is zero.
+    """
+    rows = np.flatnonzero(np.isfinite(state).all(axis=1))
+    steps_ns = np.diff(stamps[rows]).astype(np.float64)[:, None]
+    speeds = np.zeros_like(state)
+    speeds[rows[1:]] = np.diff(state[rows], axis=0) / np.where(
+        steps_ns > 0, steps_ns, np.inf) * 1e9
+    return speeds

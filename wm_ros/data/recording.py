@@ -168,10 +168,12 @@ class Recording:
         """
         Keep a joint sample; the first one decides joints and order.
 
+        Positions and velocities must be finite; nothing learns from efforts.
+
         :param names: J names; the arrays are (J,) or, where the driver gives none, (0,).
         :returns: why the sample was left out, or '' if it is kept.
         """
-        reason = self._joints_problem(names, positions, stamp_ns)
+        reason = self._joints_problem(names, positions, velocities, stamp_ns)
         if reason:
             self.num_dropped += 1
             return reason
@@ -192,16 +194,18 @@ class Recording:
         return ''
 
     def _joints_problem(self, names: tuple[str, ...], positions: NDArray[np.float64],
-                        stamp_ns: int) -> str:
+                        velocities: NDArray[np.float64], stamp_ns: int) -> str:
         missing = [name for name in self.joint_names if name not in names]
         if missing:
             return f"joint {', '.join(missing)} is missing"
         if not names or len(positions) != len(names):
             return f'{len(positions)} positions for {len(names)} joints'
         kept = [names.index(name) for name in self.joint_names or names]
-        bad = [names[index] for index in kept if not np.isfinite(positions[index])]
-        if bad:
-            return f'position of joint {bad[0]} is {positions[names.index(bad[0])]}'
+        for what, values in (('position', positions), ('velocity', velocities)):
+            is_given = len(values) == len(names)
+            bad = [index for index in kept if is_given and not np.isfinite(values[index])]
+            if bad:
+                return f'{what} of joint {names[bad[0]]} is {values[bad[0]]}'
         if self._joint_stamps and stamp_ns <= self._joint_stamps[-1]:
             return f'its stamp {stamp_ns} ns is not after {self._joint_stamps[-1]} ns'
         return ''

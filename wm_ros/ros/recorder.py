@@ -101,9 +101,12 @@ class Recorder(Node):
             self.get_logger().warning(f'picture left out: {error}', throttle_duration_sec=1.0)
 
     def _on_joints(self, message: JointState) -> None:
-        self.recording.add_joints(
+        reason = self.recording.add_joints(
             tuple(message.name), np.array(message.position), np.array(message.velocity),
             np.array(message.effort), stamp_to_ns(message.header.stamp))
+        if reason:
+            self.get_logger().warning(f'joint state left out: {reason}',
+                                      throttle_duration_sec=1.0)
 
     def _on_command(self, message: JointTrajectory) -> None:
         start_ns = stamp_to_ns(message.header.stamp) or self.get_clock().now().nanoseconds
