@@ -31,7 +31,8 @@ def tiny_config(**changes) -> ModelConfig:
     return ModelConfig(**{**values, **changes})
 
 
-def make_episode(*, frames=20, names=JOINTS, hazard_at=None, cameras=()):
+def make_episode(*, frames=20, names=JOINTS, hazard_at=None, main='front',
+                 cameras=()):
     """
     Return an episode at 10 Hz and 50 Hz whose joint 0 is its own time in seconds.
 
@@ -49,7 +50,7 @@ def make_episode(*, frames=20, names=JOINTS, hazard_at=None, cameras=()):
         frames=tuple(encode_frame(image - np.minimum(image, 5 * place)) for image in images),
         stamps_ns=frame_ns) for place, name in enumerate(cameras, 1)}
     return Episode(
-        extra_cameras=extra,
+        camera_name=main, extra_cameras=extra,
         frames=tuple(encode_frame(image) for image in images), frame_stamps_ns=frame_ns,
         joint_names=names, joint_stamps_ns=joint_ns, positions=positions,
         velocities=positions * 0 + 1, efforts=positions * 0, setpoints=positions + 0.5,
@@ -65,7 +66,8 @@ def write_tiny_checkpoint(path: Path, *, calibrated: bool = True, **changes) -> 
     from wm_ros.world_model.model import WorldModel
     torch.manual_seed(3)
     config = tiny_config(**changes)
-    windows = cut_windows(make_episode(hazard_at=1.0, cameras=config.extra_cameras), config)
+    episode = make_episode(hazard_at=1.0, main=config.camera_name, cameras=config.extra_cameras)
+    windows = cut_windows(episode, config)
     write_checkpoint(WorldModel(config), windows, config, path, seed=0)
     if calibrated:
         rng = np.random.default_rng(0)

@@ -73,15 +73,19 @@ def test_a_json_path_without_its_directory_is_refused_before_work(capsys, tmp_pa
     assert 'there is no directory' in error
 
 
-@pytest.mark.parametrize('extra', [(), ('wrist',)])
-def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_path, extra):
+@pytest.mark.parametrize(('cameras', 'name'), [
+    (('front',), 'objects-5'), (('front', 'wrist'), 'objects-5-wrist'),
+    (('wrist',), 'objects-5-main-wrist'), (('wrist', 'front'), 'objects-5-main-wrist-front')])
+def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_path, cameras,
+                                                              name):
     pytest.importorskip('mujoco', reason="needs the sim extra: pip install 'wm_ros[sim]'")
     checkpoint = 'default'
-    if extra:
+    if cameras != ('front',):
         pytest.importorskip('torch', reason="needs the train extra: 'wm_ros[train]'")
         from tiny_checkpoint import write_tiny_checkpoint
         checkpoint = str(tmp_path / 'checkpoint')
-        write_tiny_checkpoint(tmp_path / 'checkpoint', extra_cameras=extra)
+        write_tiny_checkpoint(tmp_path / 'checkpoint', camera_name=cameras[0],
+                              extra_cameras=cameras[1:])
     from wm_ros.simulation import collect
     from wm_ros.verbs.evaluate import held_out_episodes
     calls = []
@@ -97,9 +101,9 @@ def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_p
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     found = held_out_episodes(argparse.Namespace(
         checkpoint=checkpoint, data=None, split='objects', seed=5, episodes=2, workers=1))
-    directory = tmp_path / 'wm_ros' / 'episodes' / '-'.join(['objects-5', *extra])
+    directory = tmp_path / 'wm_ros' / 'episodes' / name
     assert calls == [(directory, True, {
         'num_episodes': 2, 'seed': 5, 'workers': 1, 'split': 'objects',
-        'cameras': ('front', *extra), 'duration_s': 6.0, 'glimpses': 0})]
+        'cameras': cameras, 'duration_s': 6.0, 'glimpses': 0})]
     assert [path.name for path in found] == [
         'episode_000000000.safetensors', 'episode_000000001.safetensors']

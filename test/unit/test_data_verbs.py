@@ -111,6 +111,15 @@ def test_wrong_usage_is_code_2(wm_ros, bag, tmp_path, arguments, text):
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize('source', ['bag', 'set'])
+def test_the_camera_of_any_source_can_be_named(wm_ros, bag, episodes, tmp_path, source):
+    wm_ros('export-dataset', '--data', episodes, '--format', 'lerobot', '--out', tmp_path / 'set')
+    code, _, error = wm_ros('import', tmp_path / source, '--camera-name', 'eye', '--out',
+                            tmp_path / 'out')
+    assert (code, error) == (0, '')
+    assert {read_episode(path).camera_name for path in list_episodes(tmp_path / 'out')} == {'eye'}
+
+
 def test_options_of_bags_are_refused_for_lerobot(wm_ros, episodes, tmp_path):
     wm_ros('export-dataset', '--data', episodes, '--format', 'lerobot', '--out', tmp_path / 'set')
     code, _, error = wm_ros('import', tmp_path / 'set', '--hazard', '/x', '--out', tmp_path / 'o')

@@ -114,7 +114,7 @@ def test_files_are_compared_with_each_other(tmp_path):
     paths = []
     for number, episode in enumerate((
             make_episode(), make_episode(seed=1), make_episode(joints=('a', 'b')),
-            make_episode(size=(24, 32)))):
+            make_episode(size=(24, 32)), make_episode(camera_name='wrist'))):
         paths.append(tmp_path / f'episode_{number:09d}.safetensors')
         write_episode(paths[-1], episode)
     paths[1].write_bytes(paths[1].read_bytes()[:-9])
@@ -122,8 +122,8 @@ def test_files_are_compared_with_each_other(tmp_path):
     found = [(item.level, item.what, item.file[8:17]) for item in check_files(
         paths, on_progress=seen.append)]
     assert found == [('error', 'unreadable', '000000001'), ('error', 'joints', '000000002'),
-                     ('warning', 'size', '000000003')]
-    assert seen == [1, 2, 3, 4]
+                     ('warning', 'size', '000000003'), ('error', 'camera', '000000004')]
+    assert seen == [1, 2, 3, 4, 5]
 
 
 def waving(lag_s, num_frames=60):

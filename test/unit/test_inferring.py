@@ -58,3 +58,22 @@ def test_further_cameras_must_be_in_the_episodes(tmp_path):
     with pytest.raises(DatasetError, match=r"cameras \['wrist'\] are not among the further "
                                            r'cameras of .*episode_1\.safetensors, which has'):
         infer_config(paths, extra_cameras=('wrist',), **sizes)
+
+
+def test_episodes_of_several_main_cameras_are_refused(tmp_path):
+    """
+    Half of the pictures were of another camera and the model learned from both without a word.
+
+    The first episode alone decided what the camera is called, and the tests of cameras that are
+    not there looked at further ones only.
+    """
+    paths = [tmp_path / f'episode_{number}.safetensors' for number in range(3)]
+    for path, name in zip(paths, ('front', 'front', 'wrist'), strict=True):
+        write_episode(path, make_episode(main=name))
+    sizes = {'image_height': 24, 'image_width': 24}
+    assert infer_config(paths[:2], **sizes).camera_name == 'front'
+    assert infer_config(paths[2:], **sizes).camera_name == 'wrist'
+    with pytest.raises(DatasetError, match=(
+            r"the main camera of .*episode_2\.safetensors is 'wrist', that of "
+            r".*episode_0\.safetensors 'front'; .*'--camera-name front'")):
+        infer_config(paths, **sizes)

@@ -265,6 +265,12 @@ def test_a_camera_must_be_chosen_from_several(tmp_path):
     assert 'no videos/observation.images.wrist/from_timestamp' in problems.lines()[0]
 
 
+def test_the_camera_can_be_called_as_a_model_calls_it(tmp_path):
+    root = export(tmp_path, make_episode(camera_name='top'))
+    assert read(root)[0][0].camera_name == 'top'
+    assert read(root, camera_name='front')[0][0].camera_name == 'front'
+
+
 def test_rows_of_a_mixed_up_table_cost_their_episode_alone(tmp_path):
     root = export(tmp_path, make_episode(seed=1), make_episode(seed=2), make_episode(seed=3))
 

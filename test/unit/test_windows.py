@@ -49,6 +49,21 @@ def test_joints_are_taken_by_name():
         cut_windows(make_episode(names=('grip', 'other', 'pan')), tiny_config())
 
 
+def test_pictures_of_another_main_camera_are_refused(tmp_path):
+    """
+    A model of one camera was trained and measured on pictures of another without a word.
+
+    The name of the main camera was compared at no place, and all test episodes have the same.
+    """
+    path = tmp_path / 'episode_4.safetensors'
+    write_episode(path, make_episode(main='wrist'))
+    with pytest.raises(DatasetError, match=(
+            r"episode_4\.safetensors: the main camera of the episode is 'wrist', that of the "
+            r"model 'front'; .*'--camera-name front'")):
+        load_windows([path], tiny_config())
+    assert len(load_windows([path], tiny_config(camera_name='wrist'))) == 14
+
+
 def test_a_gap_in_the_camera_leaves_no_window_across_it():
     whole = make_episode()
     keep = [i for i in range(20) if i != 9]

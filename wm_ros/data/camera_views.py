@@ -31,13 +31,22 @@ def nearest_frames(stamps: NDArray[np.int64], wanted: NDArray[np.int64], step_ns
     return nearest, good.all(axis=1)
 
 
-def check_cameras(episode: Episode, names: tuple[str, ...], what: str = 'the episode') -> None:
+def check_cameras(episode: Episode, cameras: tuple[str, ...], what: str = 'the episode', *,
+                  whose: str = 'the model') -> None:
     """
-    Refuse an episode that lacks further cameras of a model.
+    Refuse an episode of another main camera, or one that lacks further cameras of a model.
 
+    :param cameras: those of the model, the main one first.
     :param what: how to call the episode.
+    :param whose: how to call what has these cameras.
     :raises DatasetError: naming the cameras.
     """
+    main, *names = cameras
+    if episode.camera_name != main:
+        raise DatasetError(
+            f'the main camera of {what} is {episode.camera_name!r}, that of {whose} {main!r}; '
+            "keep them apart, or, if it is the same camera, import or record it again with "
+            f"'--camera-name {main}'")
     missing = [name for name in names if name not in episode.extra_cameras]
     if missing:
         raise DatasetError(
@@ -51,12 +60,11 @@ def pair_cameras(episode: Episode, names: tuple[str, ...], step_ns: int
     """
     Find for each frame of the main camera the nearest one of each further camera.
 
-    :param names: of the further cameras.
+    :param names: of the further cameras, which are in the episode.
     :returns: their indices, int64 (F,) by camera, and at which frames of the main camera all of
         them are within the slop, bool (F,).
-    :raises DatasetError: if the episode has no such camera.
+    :raises DatasetError: if one of them has no frame.
     """
-    check_cameras(episode, names)
     pairs, good = {}, np.ones(len(episode.frames), np.bool_)
     for name in names:
         stamps = episode.extra_cameras[name].stamps_ns

@@ -64,11 +64,13 @@ class Summary:
     What is known of an episode that could be read.
 
     :param joints: its joint names.
+    :param camera: its main camera.
     :param size: height and width of its first picture, px; None if there is none.
     :param skew: how its pictures fit its joints in time; None if too little moves.
     """
 
     joints: tuple[str, ...]
+    camera: str
     size: tuple[int, int] | None
     skew: Skew | None = None
 
@@ -92,8 +94,8 @@ def check_files(paths: Iterable[Path], limits: CheckLimits | None = None, *,
         else:
             findings += check_episode(episode, path.name, limits)
             summaries[path.name] = Summary(
-                episode.joint_names, _size(episode, 0) if episode.frames else None,
-                find_skew(episode))
+                episode.joint_names, episode.camera_name,
+                _size(episode, 0) if episode.frames else None, find_skew(episode))
         on_progress(done)
     return findings + list(_compare(summaries, limits))
 
@@ -238,6 +240,7 @@ def _compare(summaries: dict[str, Summary], limits: CheckLimits) -> Iterator[Fin
     if not summaries:
         return
     usual = Counter(item.joints for item in summaries.values()).most_common(1)[0][0]
+    camera = Counter(item.camera for item in summaries.values()).most_common(1)[0][0]
     size = Counter(item.size for item in summaries.values()).most_common(1)[0][0]
     for name, item in summaries.items():
         missing = [joint for joint in usual if joint not in item.joints]
@@ -245,6 +248,9 @@ def _compare(summaries: dict[str, Summary], limits: CheckLimits) -> Iterator[Fin
         if missing or others:
             yield Finding(ERROR, 'joints', name, -1, 'compared with most episodes it lacks '
                           f'joints {missing} and has besides {others}')
+        if item.camera != camera:
+            yield Finding(ERROR, 'camera', name, -1, f'its main camera is {item.camera!r}, that '
+                          f'of most episodes {camera!r}')
         if item.size != size:
             yield Finding(WARNING, 'size', name, -1, f'its pictures are {item.size} (height, '
                           f'width) pixels, those of most episodes {size}')

@@ -56,6 +56,7 @@ class LeRobotOptions:
     How to read a LeRobot data set.
 
     :param camera: feature key or name of the camera; '' takes the only one.
+    :param camera_name: its name in the episodes; '' keeps that of the data set.
     :param extra_cameras: name in the episodes and feature key or name of each further camera.
     :param is_degrees: states and actions are degrees, as the SO-100 and SO-101 drivers of LeRobot
         write them on request.
@@ -64,6 +65,7 @@ class LeRobotOptions:
     """
 
     camera: str = ''
+    camera_name: str = ''
     extra_cameras: tuple[tuple[str, str], ...] = ()
     is_degrees: bool = False
     is_delta: bool = False
@@ -122,8 +124,9 @@ class _Source:
         if min(recording.num_frames, recording.num_samples) < MIN_LENGTH:
             raise DatasetError(f'{recording.num_frames} pictures and {recording.num_samples} '
                                'joint states of it can be used')
-        return recording.episode(camera_name=self._camera.removeprefix(IMAGES),
-                                 info=self._info_of(row, table))
+        return recording.episode(
+            camera_name=self._options.camera_name or self._camera.removeprefix(IMAGES),
+            info=self._info_of(row, table))
 
     def _rows_of(self, path: Path, row: dict[str, Any]) -> Any:
         """Return the episode's part of its data file, after checking that it is all there."""

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_ros.data.camera_views import all_views, nearest_frames, pair_cameras
+from wm_ros.data.camera_views import all_views, check_cameras, nearest_frames, pair_cameras
 from wm_ros.data.episode import Episode, read_episode
 from wm_ros.errors import DatasetError
 from wm_ros.world_model.config import ModelConfig
@@ -102,6 +102,7 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
         frames, as in episodes that were drawn at a few moments.
     :raises DatasetError: if the joints are not the model's, or a camera of it is not there.
     """
+    check_cameras(episode, config.cameras)
     order = _joint_order(episode, config)
     step_ns = round(config.step_s * 1e9)
     stamps = episode.frame_stamps_ns

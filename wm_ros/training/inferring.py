@@ -32,7 +32,8 @@ def infer_config(paths: list[Path], **sizes: int | float | str | tuple[str, ...]
     Return a config with joints, camera and normalisation taken from up to 100 episodes.
 
     :param sizes: other fields of the config; ``extra_cameras`` must be in the episodes.
-    :raises DatasetError: naming the file, if a camera is not in it.
+    :raises DatasetError: naming the file, if a camera is not in it or its main camera is not that
+        of the first file.
     :raises ValueError: if sizes do not fit each other.
     """
     used = paths[:: max(1, len(paths) // _MAX_EPISODES)]
@@ -50,7 +51,7 @@ def infer_config(paths: list[Path], **sizes: int | float | str | tuple[str, ...]
         joint_std=rounded(positions.std(0), _LEAST_STD),
         velocity_std=rounded(velocities.std(0), _LEAST_VELOCITY_STD), **sizes)  # type: ignore[arg-type]
     for path, episode in zip(used, episodes, strict=True):
-        check_cameras(episode, config.extra_cameras, str(path))
+        check_cameras(episode, config.cameras, str(path), whose=str(used[0]))
     return config
 
 

@@ -18,7 +18,7 @@ from wm_ros.verbs.shared import (
     progress_bar,
 )
 
-_MAIN_CAMERA = 'front'
+MAIN_CAMERA = 'front'
 
 
 def collect(arguments: argparse.Namespace) -> None:
@@ -30,10 +30,9 @@ def collect(arguments: argparse.Namespace) -> None:
 
 
 def collect_split(directory: Path, split: str, *, episodes: int, seed: int, workers: int,
-                  extra_cameras: tuple[str, ...] = ()) -> None:
+                  cameras: tuple[str, ...]) -> None:
     """Collect what is missing of a split of the SO-101's scenes, for verbs that measure on it."""
-    _collect(_of_so101(split, (_MAIN_CAMERA, *extra_cameras)), directory, episodes=episodes,
-             seed=seed, workers=workers)
+    _collect(_of_so101(split, cameras), directory, episodes=episodes, seed=seed, workers=workers)
 
 
 def _collect(run: Any, directory: Path, *, episodes: int, seed: int, workers: int) -> None:
@@ -57,7 +56,7 @@ def _of_robot(arguments: argparse.Namespace) -> Any:
     if arguments.split != 'id':
         raise ValueError(f'--split {arguments.split} exists for the SO-101 alone; leave it out '
                          'with --robot')
-    if arguments.cameras != (_MAIN_CAMERA,):
+    if arguments.cameras != (MAIN_CAMERA,):
         raise ValueError('--cameras exists for the SO-101 alone; the camera of another robot is '
                          'the one that its file names')
     if arguments.glimpses is not None:
@@ -80,7 +79,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--split', choices=SPLITS,
                         default='id', help='kind of scenes, see docs/splits.md '
                         '(default: %(default)s)')
-    parser.add_argument('--cameras', type=_names, default=(_MAIN_CAMERA,), metavar='NAMES',
+    parser.add_argument('--cameras', type=_names, default=(MAIN_CAMERA,), metavar='NAMES',
                         help='with commas, the main one first: front, wrist (default: front)')
     parser.add_argument('--seconds', type=positive_float, help='of an episode without a hazard '
                         '(default: 6); shorter ones show more scenes in the same time')

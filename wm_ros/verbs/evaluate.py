@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from wm_ros.verbs.collect import collect_split
+from wm_ros.verbs.collect import MAIN_CAMERA, collect_split
 from wm_ros.verbs.shared import (
     SPLITS,
     add_model_options,
@@ -85,18 +85,20 @@ def held_out_episodes(arguments: argparse.Namespace) -> list[Path]:
     from wm_ros.data.episode import list_episodes
     directory = arguments.data
     if directory is None:
-        extra = _extra_cameras(arguments.checkpoint)
-        directory = episode_cache(arguments.split, arguments.seed, extra)
+        cameras = _cameras(arguments.checkpoint)
+        directory = episode_cache(arguments.split, arguments.seed, cameras)
         collect_split(directory, arguments.split, episodes=arguments.episodes,
-                      seed=arguments.seed, workers=arguments.workers, extra_cameras=extra)
+                      seed=arguments.seed, workers=arguments.workers, cameras=cameras)
     return list_episodes(directory)[:arguments.episodes]
 
 
-def _extra_cameras(checkpoint: str) -> tuple[str, ...]:
+def _cameras(checkpoint: str) -> tuple[str, ...]:
     from wm_ros.inference.checkpoint import load_checkpoint, resolve_checkpoint
-    return load_checkpoint(resolve_checkpoint(checkpoint)).config.extra_cameras
+    return load_checkpoint(resolve_checkpoint(checkpoint)).config.cameras
 
 
-def episode_cache(split: str, seed: int, extra_cameras: tuple[str, ...] = ()) -> Path:
+def episode_cache(split: str, seed: int, cameras: tuple[str, ...]) -> Path:
+    main, *extra = cameras
+    named = [] if main == MAIN_CAMERA else ['main', main]
     base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(base) / 'wm_ros' / 'episodes' / '-'.join([split, str(seed), *extra_cameras])
+    return Path(base) / 'wm_ros' / 'episodes' / '-'.join([split, str(seed), *named, *extra])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wm_ros.data.problems import Problems
 
 _BAG_ONLY = ('joint_states', 'command', 'no_command', 'command_joints', 'hazard', 'label_topic',
-             'split_topic', 'split_gap', 'camera_name')
+             'split_topic', 'split_gap')
 
 
 def import_dataset(arguments: argparse.Namespace) -> int:
@@ -67,7 +67,8 @@ def _episodes(source: Path, arguments: argparse.Namespace,
         raise ValueError(f'{source} is a LeRobot data set; {options} are for bags')
     from wm_ros.data.lerobot_import import LeRobotOptions, import_lerobot
     return import_lerobot(source, LeRobotOptions(
-        camera=arguments.camera, extra_cameras=tuple(arguments.extra_cameras),
+        camera=arguments.camera, camera_name=arguments.camera_name,
+        extra_cameras=tuple(arguments.extra_cameras),
         is_degrees=arguments.degrees, is_delta=arguments.delta,
         max_width_px=arguments.width), problems)
 
@@ -104,6 +105,8 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--out', type=Path, required=True, help='directory of episodes')
     parser.add_argument('--format', choices=['auto', 'rosbag2', 'lerobot'], default='auto')
     parser.add_argument('--camera', default='', help='image topic, or camera of the data set')
+    parser.add_argument('--camera-name', default='', help='its name in the episodes: that of the '
+                        "model's main camera (default: front, or that of the data set)")
     add_extra_camera_option(parser, 'TOPIC')
     parser.add_argument('--width', type=positive, default=320,
                         help='wider pictures are scaled down to it, px')
@@ -132,4 +135,3 @@ def _add_bag_options(group: Any) -> None:
                        help='a longer pause of camera or joints ends an episode')
     group.add_argument('--stamps', choices=['header', 'log'], default='header',
                        help='take stamps from headers, or the times of recording')
-    group.add_argument('--camera-name', default='', help='name of the camera in the episodes')
