@@ -77,3 +77,40 @@ def test_episodes_of_several_main_cameras_are_refused(tmp_path):
             r"the main camera of .*episode_2\.safetensors is 'wrist', that of "
             r".*episode_0\.safetensors 'front'; .*'--camera-name front'")):
         infer_config(paths, **sizes)
+
+
+def in_other_order(episode, order):
+    """Return the same recording as a driver with another order of joints would have made it."""
+    return replace(episode, joint_names=tuple(episode.joint_names[i] for i in order), **{
+        name: getattr(episode, name)[:, order]
+        for name in ('positions', 'velocities', 'efforts', 'setpoints')})
+
+
+def test_joints_are_normalised_by_name(tmp_path):
+    """
+    A file with its joints in another order gave each joint a part of another's spread.
+
+    Windows take joints by name, the statistics behind their normalisation did not, and no test
+    had files that differ.
+    """
+    paths = [tmp_path / f'episode_{number}.safetensors' for number in range(2)]
+    sizes = {'image_height': 24, 'image_width': 24}
+    write_episode(paths[0], make_episode(frames=5))
+    write_episode(paths[1], make_episode(frames=9))
+    wanted = infer_config(paths, **sizes)
+    write_episode(paths[1], in_other_order(make_episode(frames=9), [2, 0, 1]))
+    assert infer_config(paths, **sizes) == wanted
+
+
+def test_a_file_that_lacks_a_joint_is_named(tmp_path):
+    """It was numpy that refused it, in words about the dimensions of arrays."""
+    paths = [tmp_path / f'episode_{number}.safetensors' for number in range(2)]
+    sizes = {'image_height': 24, 'image_width': 24}
+    write_episode(paths[0], make_episode())
+    write_episode(paths[1], in_other_order(make_episode(), [2, 0]))
+    with pytest.raises(DatasetError, match=(
+            r"joints \['lift'\] are not in .*episode_1\.safetensors, which has "
+            r"\['grip', 'pan'\]")):
+        infer_config(paths, **sizes)
+    # More joints than the first file has are left out.
+    assert infer_config(paths[::-1], **sizes).joint_names == ('grip', 'pan')

@@ -103,7 +103,7 @@ def cut_windows(episode: Episode, config: ModelConfig, *, number: int = 0,
     :raises DatasetError: if the joints are not the model's, or a camera of it is not there.
     """
     check_cameras(episode, config.cameras)
-    order = _joint_order(episode, config)
+    order = joint_order(episode, config.joint_names)
     step_ns = round(config.step_s * 1e9)
     stamps = episode.frame_stamps_ns
     context, context_good = nearest_frames(stamps, stamps[:, None] - step_ns * np.arange(
@@ -201,12 +201,18 @@ def move_indices(indices: NDArray[np.int64], offset: int) -> NDArray[np.int64]:
     return np.where(indices < 0, indices, indices + offset)
 
 
-def _joint_order(episode: Episode, config: ModelConfig) -> list[int]:
-    missing = [name for name in config.joint_names if name not in episode.joint_names]
+def joint_order(episode: Episode, names: tuple[str, ...], what: str = 'the episode') -> list[int]:
+    """
+    Return the columns of joints in an episode.
+
+    :param what: how to call the episode.
+    :raises DatasetError: naming those that are not there.
+    """
+    missing = [name for name in names if name not in episode.joint_names]
     if missing:
-        raise DatasetError(f'joints {missing} are not in the episode, which has '
+        raise DatasetError(f'joints {missing} are not in {what}, which has '
                            f'{list(episode.joint_names)}')
-    return [episode.joint_names.index(name) for name in config.joint_names]
+    return [episode.joint_names.index(name) for name in names]
 
 
 def _first_hazard(episode: Episode, starts: NDArray[np.int64], ends: NDArray[np.int64]

@@ -11,6 +11,7 @@ import numpy as np
 
 from wm_ros.data.camera_views import check_cameras
 from wm_ros.data.episode import read_episode
+from wm_ros.data.windows import joint_order
 from wm_ros.world_model.config import ModelConfig
 from wm_ros.world_model.geometry import Geometry
 
@@ -32,15 +33,19 @@ def infer_config(paths: list[Path], **sizes: int | float | str | tuple[str, ...]
     Return a config with joints, camera and normalisation taken from up to 100 episodes.
 
     :param sizes: other fields of the config; ``extra_cameras`` must be in the episodes.
-    :raises DatasetError: naming the file, if a camera is not in it or its main camera is not that
-        of the first file.
+    :raises DatasetError: naming the file, if a camera or a joint of the first file is not in it,
+        or its main camera is another.
     :raises ValueError: if sizes do not fit each other.
     """
     used = paths[:: max(1, len(paths) // _MAX_EPISODES)]
     episodes = [read_episode(path) for path in used]
     first = episodes[0]
-    positions = np.concatenate([episode.positions for episode in episodes])
-    velocities = np.concatenate([episode.velocities for episode in episodes])
+    orders = [joint_order(episode, first.joint_names, str(path))
+              for path, episode in zip(used, episodes, strict=True)]
+    positions, velocities = (np.concatenate([
+        np.take(getattr(episode, name), order, axis=1)
+        for episode, order in zip(episodes, orders, strict=True)])
+        for name in ('positions', 'velocities'))
 
     def rounded(values: np.ndarray, least: float) -> tuple[float, ...]:
         return tuple(round(max(float(v), least), 4) for v in values)
