@@ -154,6 +154,25 @@ def test_episodes_that_do_not_fit_the_first_are_left_out(tmp_path):
     assert 'episode_000000002.safetensors: its picture size is (24, 32)' in lines[1]
 
 
+@pytest.mark.parametrize(('picture', 'text'), [
+    (b'', 'frame 3 is not a whole JPEG file: '),
+    (encode_frame(moving_picture(3, 24, 64)),
+     'frame 3 is 64x24 pixels, those before it 64x48'),
+])
+def test_an_episode_with_a_picture_that_does_not_fit_is_left_out(tmp_path, picture, text):
+    """
+    A damaged picture ended the export of all episodes; one of another size was stretched.
+
+    Only the first picture of an episode was looked at, and no test spoiled another one.
+    """
+    episode, problems = make_episode(), Problems()
+    frames = (*episode.frames[:3], picture, *episode.frames[4:])
+    root = export(tmp_path, make_episode(seed=1), replace(episode, frames=frames),
+                  problems=problems)
+    assert [item.info['seed'] for item in read(root)[0]] == [1]
+    assert f'episode_000000001.safetensors: {text}' in problems.lines()[0]
+
+
 def test_kinds_of_hazards_are_joined(tmp_path):
     other = make_episode(hazard_kinds=('stop', 'object'),
                          hazards=np.full(26, 3, np.uint8), clearance=None)

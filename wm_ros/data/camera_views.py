@@ -83,30 +83,34 @@ def all_views(episode: Episode, config: ModelConfig, pairs: dict[str, NDArray[np
 
     :param pairs: from ``pair_cameras``, in the order of the config's cameras.
     :returns: RGB uint8 (F, V h, w, 3).
-    :raises DatasetError: naming the frame, if one is damaged.
+    :raises DatasetError: naming the frame, if one is damaged or of another size than the one
+        before it.
     """
     height = config.image_height
     frames = np.empty((len(episode.frames), config.picture_height, config.image_width, 3),
                       np.uint8)
+    # Squeezed to the model's size, things would be elsewhere than where they are.
+    episode.check_pictures()
     for index in range(len(frames)):
         frames[index, :height] = resize_frame(episode.decode(index), config)
     for top, (name, rows) in enumerate(pairs.items(), 1):
         view = frames[:, top * height:(top + 1) * height]
-        _fill(view, episode.of_camera(name), rows, config)
+        try:
+            _fill(view, episode.of_camera(name), rows, config)
+        except DatasetError as error:
+            raise DatasetError(f'camera {name!r}: {error}') from error
     return frames
 
 
 def _fill(view: NDArray[np.uint8], episode: Episode, rows: NDArray[np.int64],
           config: ModelConfig) -> None:
+    episode.check_pictures()
     for index, row in enumerate(rows):
         if index and row == rows[index - 1]:
             # A camera that is slower than the main one.
             view[index] = view[index - 1]
             continue
-        try:
-            view[index] = resize_frame(episode.decode(int(row)), config)
-        except DatasetError as error:
-            raise DatasetError(f'camera {episode.camera_name!r}: {error}') from error
+        view[index] = resize_frame(episode.decode(int(row)), config)
 
 
 def resize_frame(image: NDArray[np.uint8], config: ModelConfig) -> NDArray[np.uint8]:

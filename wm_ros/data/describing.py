@@ -52,9 +52,12 @@ def _describe_episodes(path: Path, on_progress: Callable[[int], None]) -> dict[s
         on_progress(done)
         try:
             episode = read_episode(file)
+            if not episode.frames:
+                raise DatasetError('there is no picture in it')
             height, width = episode.decode(0).shape[:2]
-        except (DatasetError, IndexError) as error:
-            problems.append(str(error))
+        except DatasetError as error:
+            text = str(error)
+            problems.append(text if str(file) in text else f'{file}: {text}')
             continue
         totals.update(episodes=1, frames=len(episode.frames),
                       joint_samples=len(episode.joint_stamps_ns))

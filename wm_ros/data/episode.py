@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from wm_ros.errors import DatasetError
+from wm_ros.data.picture_headers import check_picture
+from wm_ros.data.pictures import decode_picture
+from wm_ros.errors import DatasetError, ObservationError
 
 FORMAT = 'wm_ros.episode'
 VERSION = 1
@@ -154,10 +156,28 @@ class Episode:
         :returns: RGB uint8 (h, w, 3).
         :raises DatasetError: if the JPEG is damaged.
         """
-        image = cv2.imdecode(np.frombuffer(self.frames[index], np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise DatasetError(f'frame {index} is not a whole JPEG file')
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        try:
+            return decode_picture(self.frames[index])
+        except ObservationError as error:
+            raise DatasetError(f'frame {index} is not a whole JPEG file: {error}') from error
+
+    def check_pictures(self) -> None:
+        """
+        Look at the headers of all frames of the main camera.
+
+        :raises DatasetError: naming the first frame that is damaged, or of another size than
+            those before it.
+        """
+        first: tuple[int, int] | None = None
+        for row, data in enumerate(self.frames):
+            try:
+                size = check_picture(data)
+            except ObservationError as error:
+                raise DatasetError(f'frame {row} is not a whole JPEG file: {error}') from error
+            first = first or size
+            if size != first:
+                raise DatasetError(f'frame {row} is {size[1]}x{size[0]} pixels, those before it '
+                                   f'{first[1]}x{first[0]}; import or record it again')
 
 
 def encode_frame(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
@@ -208,7 +228,8 @@ def read_episode(path: Path) -> Episode:
     """
     Read an episode file.
 
-    :raises DatasetError: naming the file, if it is missing, truncated or of another version.
+    :raises DatasetError: naming the file, if it is missing, damaged, of another version or
+        without a joint log.
     """
     try:
         with safe_open(path, framework='numpy') as handle:
@@ -219,23 +240,40 @@ def read_episode(path: Path) -> Episode:
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise DatasetError(f'{path}: not a whole episode file ({error}); '
                            'delete it and collect or record it again') from error
+    meta = meta if isinstance(meta, dict) else {}
     if meta.get('format') != FORMAT or meta.get('version') not in (
             VERSION, SEVERAL_CAMERAS_VERSION):
         raise DatasetError(f"{path}: format {meta.get('format')!r} version {meta.get('version')!r}"
                            f', this program reads {FORMAT!r} versions {VERSION} and '
                            f'{SEVERAL_CAMERAS_VERSION}')
     try:
+        _check_metadata(meta)
         extra = {name: CameraFrames(frames=_take_frames(tensors, f'{name}/'),
                                     stamps_ns=tensors.pop(f'{name}/frame_stamps_ns'))
                  for name in meta.get('extra_cameras', ())}
-        return Episode(
+        episode = Episode(
             frames=_take_frames(tensors, ''), joint_names=tuple(meta['joint_names']),
             hazard_kinds=tuple(meta['hazard_kinds']), camera_name=meta['camera_name'],
             extra_cameras=extra, info=meta['info'], **tensors)
+        if not episode.positions.size:
+            samples, joints = episode.positions.shape
+            raise DatasetError(f'{samples} samples of {joints} joints are no joint log')
+        return episode
     except (KeyError, TypeError) as error:
         raise DatasetError(f'{path}: a field is missing or unknown: {error}') from error
     except DatasetError as error:
         raise DatasetError(f'{path}: {error}; import or record it again') from error
+
+
+def _check_metadata(meta: dict[str, Any]) -> None:
+    """Refuse metadata of another form than ``write_episode`` gives them."""
+    for name in ('joint_names', 'hazard_kinds', 'extra_cameras'):
+        names = meta.get(name, [])
+        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+            raise DatasetError(f'{name} is {names!r}; expected a list of names')
+    for name, kind, words in (('camera_name', str, 'a string'), ('info', dict, 'a JSON object')):
+        if not isinstance(meta[name], kind):
+            raise DatasetError(f'{name} is {meta[name]!r}; expected {words}')
 
 
 def _frame_tensors(prefix: str, frames: tuple[bytes, ...], stamps_ns: NDArray[np.int64]
@@ -247,10 +285,25 @@ def _frame_tensors(prefix: str, frames: tuple[bytes, ...], stamps_ns: NDArray[np
 
 def _take_frames(tensors: dict[str, NDArray[Any]], prefix: str) -> tuple[bytes, ...]:
     """Take the JPEG files of one camera out of what was read."""
-    ends = np.cumsum(tensors.pop(f'{prefix}frame_lengths'))
+    lengths = tensors.pop(f'{prefix}frame_lengths')
     data = tensors.pop(f'{prefix}frames_jpeg').tobytes()
+    _check_lengths(prefix, lengths, len(data))
+    ends = np.cumsum(lengths)
     return tuple(data[end - size:end] for end, size in zip(
         ends, np.diff(ends, prepend=0), strict=True))
+
+
+def _check_lengths(prefix: str, lengths: NDArray[Any], num_bytes: int) -> None:
+    if lengths.dtype != np.int64 or lengths.ndim != 1:
+        raise DatasetError(f'{prefix}frame_lengths is {lengths.dtype} of shape {lengths.shape}; '
+                           'expected int64 (F,)')
+    negative = np.flatnonzero(lengths < 0)
+    if negative.size:
+        raise DatasetError(f'{prefix}frame_lengths: the length of frame {negative[0]} is '
+                           f'{lengths[negative[0]]} bytes')
+    if lengths.sum() != num_bytes:
+        raise DatasetError(f'{prefix}frame_lengths add up to {lengths.sum()} bytes, frames_jpeg '
+                           f'has {num_bytes}')
 
 
 def list_episodes(directory: Path) -> list[Path]:

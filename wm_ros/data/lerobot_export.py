@@ -140,6 +140,7 @@ def _shape(episode: Episode) -> _Shape:
     if len(episode.frames) < 2 or not len(episode.joint_stamps_ns):
         raise DatasetError(f'{len(episode.frames)} frames and {len(episode.joint_stamps_ns)} '
                            'joint samples are no episode')
+    episode.check_pictures()
     period_ns = float(np.median(np.diff(episode.frame_stamps_ns)))
     return _Shape(joint_names=episode.joint_names, camera_name=episode.camera_name,
                   size=episode.decode(0).shape[:2], fps=max(1, round(1e9 / period_ns)),

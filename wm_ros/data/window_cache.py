@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from wm_ros.data import camera_views, episode, windows
+from wm_ros.data import camera_views, episode, pictures, windows
 from wm_ros.data.windows import Windows, iterate_windows, join_windows, move_indices
 from wm_ros.errors import DatasetError
 from wm_ros.world_model.config import ModelConfig
@@ -65,7 +65,7 @@ def entry_name(paths: list[Path], config: ModelConfig, *, unfilmed: bool = False
     cut = {key: value for key, value in asdict(config).items() if key not in _IRRELEVANT}
     about = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     total = hashlib.sha256(json.dumps([cut, about, unfilmed], sort_keys=True).encode())
-    for module in (camera_views, episode, windows):
+    for module in (camera_views, episode, pictures, windows):
         total.update(Path(str(module.__file__)).read_bytes())
     return f'windows-{total.hexdigest()[:20]}'
 
