@@ -77,6 +77,24 @@ def test_one_bad_source_does_not_cost_the_others(wm_ros, bag, tmp_path):
     assert len(list_episodes(tmp_path / 'out')) == 1
 
 
+@pytest.mark.parametrize('spoil', [
+    lambda info: info['features'].update({'observation.state': None}),
+    lambda info: info['features']['action'].update(shape=3),
+    lambda info: info['features']['wm_ros.hazard'].update(names=None)])
+def test_a_broken_data_set_does_not_cost_the_sources_after_it(wm_ros, bag, episodes, tmp_path,
+                                                              spoil):
+    """What is no DatasetError ends the whole import, and the broken sources had bags only."""
+    wm_ros('export-dataset', '--data', episodes, '--format', 'lerobot', '--out', tmp_path / 'set')
+    path = tmp_path / 'set/meta/info.json'
+    info = json.loads(path.read_text())
+    spoil(info)
+    path.write_text(json.dumps(info))
+    code, output, error = wm_ros('import', tmp_path / 'set', bag, '--out', tmp_path / 'out')
+    assert code == 1
+    assert f'{path}: ' in error
+    assert '1 episodes from 2 sources' in output
+
+
 def test_a_bag_without_commands_makes_no_file(wm_ros, tmp_path):
     with BagRig(tmp_path / 'bag') as rig:
         rig.joints([0, 0], 1000)

@@ -191,6 +191,22 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['episodes']
 
 
+def change_info(root, change):
+    """Change meta/info.json as an object."""
+    path = root / 'meta/info.json'
+    info = json.loads(path.read_text())
+    change(info)
+    path.write_text(json.dumps(info))
+
+
+def change_column(path, name, values):
+    """Replace a column, or take it away where there are no values."""
+    table = parquet.read_table(path, partitioning=None)
+    place = table.column_names.index(name)
+    parquet.write_table(table.remove_column(place) if values is None else
+                        table.set_column(place, name, pa.array(values)), path)
+
+
 def strip(root, *, keep=()):
     """Take away what only this package writes, as in a data set of others."""
     path = root / 'meta/info.json'
@@ -231,19 +247,49 @@ def test_degrees_and_differences(tmp_path):
         factor * (episode.positions[:-1:5] + episode.setpoints[5::5]), rel=1e-5)
 
 
-def test_pictures_in_the_table_instead_of_a_video(tmp_path):
-    root = export(tmp_path, make_episode())
-    files = [{'bytes': encode_frame(moving_picture(row)), 'path': f'{row}.jpg'}
-             for row in range(6)]
+def with_images(root, files):
+    """Turn the video of a data set into pictures in its table."""
     table = parquet.read_table(root / DATA, partitioning=None)
     parquet.write_table(table.append_column('observation.images.front', pa.array(files)),
                         root / DATA)
-    path = root / 'meta/info.json'
-    path.write_text(path.read_text().replace('"dtype": "video"', '"dtype": "image"'))
+    change_info(root, lambda info: info['features']['observation.images.front'].update(
+        dtype='image'))
     (root / VIDEO).unlink()
-    found, problems = read(root)
+    return root
+
+
+def images():
+    return [{'bytes': encode_frame(moving_picture(row)), 'path': f'{row}.jpg'}
+            for row in range(6)]
+
+
+def test_pictures_in_the_table_instead_of_a_video(tmp_path):
+    found, problems = read(with_images(export(tmp_path, make_episode()), images()))
     assert problems == []
     assert np.abs(found[0].decode(5).astype(int) - moving_picture(5)).max() < 40
+
+
+@pytest.mark.parametrize(('item', 'text'), [
+    ({'bytes': None, 'path': 'far/away.png'}, "has no bytes, but the path 'far/away.png'"),
+    ({'bytes': b'junk', 'path': None}, "neither JPEG nor PNG; it begins with b'junk'"),
+    (None, 'has no bytes'),
+])
+def test_a_picture_of_the_table_that_is_not_there_is_named_with_its_row(tmp_path, item, text):
+    """It was an AttributeError, or, damaged, named without its file."""
+    files = images()
+    files[4] = item
+    root = with_images(export(tmp_path, make_episode()), files)
+    found, problems = read(root)
+    assert len(found[0].frames) == 4
+    assert f'{root}/{DATA}: observation.images.front at frame 4' in problems[0]
+    assert text in problems[0]
+
+
+def test_a_camera_without_its_column_is_named(tmp_path):
+    root = with_images(export(tmp_path, make_episode()), images())
+    change_column(root / DATA, 'observation.images.front', None)
+    with pytest.raises(DatasetError, match=f'{DATA}: there is no column observation.images.front'):
+        read(root)
 
 
 @pytest.mark.parametrize(('text', 'change', 'message'), [
@@ -267,12 +313,127 @@ def test_metadata_that_do_not_fit_are_named(tmp_path, text, change, message):
         read(root)
 
 
+@pytest.mark.parametrize(('feature', 'key', 'value', 'message'), [
+    ('observation.state', None, None, 'feature observation.state is None; expected an object'),
+    ('next.reward', None, [1], r'feature next.reward is \[1\]; expected an object'),
+    ('action', 'shape', 4, 'the shape of feature action is 4; expected a list of whole numbers'),
+    ('action', 'shape', ['3'], r"the shape of feature action is \['3'\]; expected a list"),
+    ('observation.state', 'names', 'abc', "the names of feature observation.state are 'abc'"),
+    ('observation.state', 'names', {'motors': 3}, 'the names of feature observation.state are {'),
+    ('wm_ros.hazard', 'names', None, 'the names of feature wm_ros.hazard are None; expected'),
+    ('wm_ros.hazard', 'names', ['a,b', 'c', 'd'], '.*; expected at most 8 names'),
+    ('wm_ros.hazard', 'names', ['a', '', 'c'], '.*; expected at most 8 names'),
+    ('wm_ros.hazard', 'names', list('abcdefghi'), '.*; expected at most 8 names'),
+    ('observation.images.front', 'info', ['x'],
+     r"the info of feature observation.images.front is \['x'\]; expected an object"),
+])
+def test_features_of_another_form_are_named(tmp_path, feature, key, value, message):
+    """
+    Each of these was a TypeError or AttributeError, and ended an import before later sources.
+
+    The tests of metadata took keys away or changed values, but no value to one of another type.
+    """
+    root = export(tmp_path, make_episode())
+
+    def spoil(info):
+        if key is None:
+            info['features'][feature] = value
+        else:
+            info['features'][feature][key] = value
+
+    change_info(root, spoil)
+    with pytest.raises(DatasetError, match=f'meta/info.json: {message}'):
+        read(root)
+
+
+@pytest.mark.parametrize(('key', 'value', 'message'), [
+    ('data_path', 'data/{video_key}/{chunk_index}', "does not fit .*'video_key'"),
+    ('data_path', 'data/{chunk_index:03q}', "does not fit .*Unknown format code 'q'"),
+    ('video_path', '{video_key:03d}.mp4', "does not fit .*Unknown format code 'd'"),
+    ('fps', float('inf'), 'fps is inf; expected more than 0'),
+])
+def test_paths_and_rates_that_cannot_be_are_named(tmp_path, key, value, message):
+    root = export(tmp_path, make_episode())
+    change_info(root, lambda info: info.update({key: value}))
+    with pytest.raises(DatasetError, match=f'meta/info.json: .*{message}'):
+        read(root)
+
+
+@pytest.mark.parametrize(('file', 'column', 'values', 'message'), [
+    (EPISODES, 'videos/observation.images.front/chunk_index', None,
+     'meta/episodes has no videos/observation.images.front/chunk_index'),
+    (EPISODES, 'videos/observation.images.front/file_index', [None, None],
+     'meta/episodes has no videos/observation.images.front/file_index'),
+    (EPISODES, 'videos/observation.images.front/from_timestamp', ['0', '0.6'],
+     'meta/episodes has no videos/observation.images.front/from_timestamp'),
+    (EPISODES, 'length', ['6', '6'], "row 0 has length '6'; expected a whole number"),
+    (EPISODES, 'wm_ros/info', ['{"seed": ', '{'], 'meta/episodes: wm_ros/info is no JSON object'),
+    (EPISODES, 'wm_ros/info', ['[1]', '[2]'], 'meta/episodes: wm_ros/info is no JSON object'),
+    (EPISODES, 'wm_ros/info', [7, 8], 'meta/episodes: wm_ros/info is no JSON object'),
+    (DATA, 'observation.state', [['x'] * 3] * 12,
+     f'{DATA}: observation.state is list.*; expected 3 numbers'),
+    (DATA, 'observation.state', [[[1.0, 2.0]] * 3] * 12,
+     f'{DATA}: observation.state is list.*; expected 3 numbers'),
+    (DATA, 'wm_ros.stamp_ns', [None, 1, 2, 3, 4, 5] * 2,
+     f'{DATA}: wm_ros.stamp_ns is int64 and misses 1 values; expected a whole number in each'),
+    (DATA, 'frame_index', [[0]] * 12, f'{DATA}: frame_index is list.*; expected a whole number'),
+    (DATA, 'timestamp', ['0.1'] * 12, f'{DATA}: timestamp is string .*; expected a number in'),
+])
+def test_columns_of_another_form_cost_episodes_and_are_named(tmp_path, file, column, values,
+                                                             message):
+    root = export(tmp_path, make_episode(seed=1), make_episode(seed=2))
+    if column == 'timestamp':
+        strip(root)
+    change_column(root / file, column, values)
+    with pytest.raises(DatasetError, match=message):
+        read(root)
+
+
+def test_a_row_without_a_place_in_the_videos_costs_its_episode_alone(tmp_path):
+    root = export(tmp_path, make_episode(seed=1), make_episode(seed=2))
+
+    def spoil(rows):
+        rows[0]['videos/observation.images.front/chunk_index'] = None
+        rows[1]['wm_ros/info'] = None
+
+    edit(root / EPISODES, spoil)
+    found, problems = read(root)
+    assert [item.info['episode'] for item in found] == [1]
+    assert 'no videos/observation.images.front/chunk_index' in problems[0]
+    assert 'episode 0: 0 pictures and 6 joint states' in problems[-1]
+
+
+@pytest.mark.parametrize(('tasks', 'told'), [
+    ([['stack', 'sort']], ['stack', 'sort']), (['stack'], ['stack']), ([3], [3]), ([None], [])])
+def test_tasks_are_kept_as_a_list(tmp_path, tasks, told):
+    root = strip(export(tmp_path, make_episode()))
+    change_column(root / EPISODES, 'tasks', tasks)
+    assert read(root)[0][0].info['tasks'] == told
+
+
+def test_hazards_without_their_feature_are_refused(tmp_path):
+    root = export(tmp_path, make_episode())
+    change_info(root, lambda info: info['features'].pop('wm_ros.hazard'))
+    with pytest.raises(DatasetError, match=f'{DATA}: column wm_ros.hazard is no feature of meta'):
+        read(root)
+
+
+def test_an_episode_without_rows_is_left_out(tmp_path):
+    root = export(tmp_path, make_episode(seed=1), make_episode(seed=2))
+
+    def empty(rows):
+        rows[1].update(episode_index=9, length=0)
+
+    edit(root / EPISODES, empty)
+    found, problems = read(root)
+    assert [item.info['seed'] for item in found] == [1]
+    assert 'episode 9: 0 pictures and 0 joint states' in problems[-1]
+
+
 def test_a_camera_must_be_chosen_from_several(tmp_path):
     root = export(tmp_path, make_episode())
-    path = root / 'meta/info.json'
-    info = json.loads(path.read_text())
-    info['features']['observation.images.wrist'] = {'dtype': 'video', 'shape': [48, 64, 3]}
-    path.write_text(json.dumps(info))
+    change_info(root, lambda info: info['features'].update(
+        {'observation.images.wrist': {'dtype': 'video', 'shape': [48, 64, 3]}}))
     with pytest.raises(DatasetError, match='several cameras; choose one with --camera: .*wrist'):
         read(root)
     assert len(read(root, camera='front')[0]) == 1

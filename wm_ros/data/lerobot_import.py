@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_ros.data.episode import Episode
+from wm_ros.data.lerobot_columns import matrix, numbers, whole_numbers
 from wm_ros.data.lerobot_layout import (
     ACTION,
     CLEARANCE,
@@ -28,6 +29,7 @@ from wm_ros.data.lerobot_layout import (
     HAZARD,
     IMAGES,
     INFO_COLUMN,
+    INFO_PATH,
     SETPOINT,
     STAMP,
     STATE,
@@ -117,7 +119,7 @@ class _Source:
         stamps = self._stamps(path, table)
         recording = Recording(
             joint_names=self._joints, max_width_px=self._options.max_width_px,
-            hazard_kinds=self._hazard_kinds(table), extra_cameras=tuple(self._extra))
+            hazard_kinds=self._hazard_kinds(path, table), extra_cameras=tuple(self._extra))
         self._add_samples(recording, path, table, stamps)
         for name, key in {'': self._camera, **self._extra}.items():
             self._add_frames(recording, row, table, stamps, name, key)
@@ -137,11 +139,11 @@ class _Source:
             if name not in table.column_names:
                 raise DatasetError(f'{path}: there is no column {name}')
         number = row['episode_index']
-        found = np.flatnonzero(np.asarray(table.column('episode_index')) == number)
+        found = np.flatnonzero(whole_numbers(path, table, 'episode_index') == number)
         if len(found) != row['length']:
             raise DatasetError(f"{path}: it has {len(found)} rows there, meta/episodes says "
                                f"{row['length']}")
-        frames = np.asarray(table.column('frame_index'))[found]
+        frames = whole_numbers(path, table, 'frame_index')[found]
         wrong = np.flatnonzero(frames != np.arange(len(found)))
         if wrong.size:
             raise DatasetError(f'{path}: row {found[wrong[0]]} has frame_index '
@@ -150,8 +152,8 @@ class _Source:
 
     def _stamps(self, path: Path, table: Any) -> NDArray[np.int64]:
         if STAMP in table.column_names:
-            return np.asarray(table.column(STAMP), np.int64)
-        times = np.asarray(table.column('timestamp'), np.float64)
+            return whole_numbers(path, table, STAMP)
+        times = numbers(path, table, 'timestamp')
         regular = np.arange(len(times)) / self._info.fps
         # float32 seconds are off by microseconds after a minute.
         times = np.where(np.abs(times - regular) < 1e-3, regular, times)
@@ -160,33 +162,26 @@ class _Source:
             raise DatasetError(f'{path}: timestamp does not increase at frame {wrong[0] + 1}')
         return np.asarray(np.round(times * 1e9), np.int64)
 
-    def _matrix(self, path: Path, table: Any, name: str, width: int) -> NDArray[np.float64]:
-        """Return a column as float64 (N, width); a missing value is NaN."""
-        rows = [item if isinstance(item, list) else [item]
-                for item in table.column(name).to_pylist()]
-        wrong = [index for index, item in enumerate(rows) if len(item) != width]
-        if wrong:
-            raise DatasetError(f'{path}: {name} has {len(rows[wrong[0]])} values at frame '
-                               f'{wrong[0]}, expected {width}')
-        return np.array(rows, np.float64)
-
-    def _hazard_kinds(self, table: Any) -> tuple[str, ...]:
+    def _hazard_kinds(self, path: Path, table: Any) -> tuple[str, ...]:
         if HAZARD not in table.column_names:
             return HAZARD_KINDS
+        if HAZARD not in self._info.features:
+            raise DatasetError(f'{path}: column {HAZARD} is no feature of {INFO_PATH}, which '
+                               'should name its kinds')
         return tuple(self._info.features[HAZARD]['names'])
 
     def _add_samples(self, recording: Recording, path: Path, table: Any,
                      stamps: NDArray[np.int64]) -> None:
         num_joints = len(self._joints)
-        state = self._unit * self._matrix(path, table, STATE, num_joints)
+        state = self._unit * matrix(path, table, STATE, num_joints)
         setpoints = self._setpoints(path, table, state)
-        extras = {name: self._matrix(path, table, name, num_joints)
+        extras = {name: matrix(path, table, name, num_joints)
                   for name in (VELOCITY, EFFORT) if name in table.column_names}
         velocity = extras[VELOCITY] if VELOCITY in extras else _speeds(state, stamps)
         effort = extras.get(EFFORT, np.zeros_like(state))
-        hazards = (self._matrix(path, table, HAZARD, len(recording.hazard_kinds))
+        hazards = (matrix(path, table, HAZARD, len(recording.hazard_kinds))
                    if HAZARD in table.column_names else np.zeros((len(state), 0)))
-        clearance = (self._matrix(path, table, CLEARANCE, 1)[:, 0]
+        clearance = (matrix(path, table, CLEARANCE, 1)[:, 0]
                      if CLEARANCE in table.column_names else np.full(len(state), np.nan))
         for index, stamp in enumerate(map(int, stamps)):
             if np.isfinite(setpoints[index]).all():
@@ -208,8 +203,8 @@ class _Source:
     def _setpoints(self, path: Path, table: Any,
                    state: NDArray[np.float64]) -> NDArray[np.float64]:
         if SETPOINT in table.column_names:
-            return self._matrix(path, table, SETPOINT, state.shape[1])
-        action = self._unit * self._matrix(path, table, ACTION, state.shape[1])
+            return matrix(path, table, SETPOINT, state.shape[1])
+        action = self._unit * matrix(path, table, ACTION, state.shape[1])
         if self._options.is_delta:
             action = state + action
         return np.concatenate([state[:1], action[:-1]])
@@ -230,11 +225,10 @@ class _Source:
     def _pictures(self, row: dict[str, Any], table: Any, camera: str
                   ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         if self._info.features[camera]['dtype'] == 'image':
-            for index, item in enumerate(table.column(camera).to_pylist()):
-                yield index, decode_picture(item['bytes'])
+            yield from _stored_pictures(self._info.data_file(row), table, camera)
             return
         start = row.get(f'videos/{camera}/from_timestamp')
-        if start is None:
+        if not isinstance(start, int | float) or not math.isfinite(start):
             raise DatasetError(f'meta/episodes has no videos/{camera}/from_timestamp')
         times = start + np.arange(len(table)) / self._info.fps
         yield from read_pictures(self._info.video_file(row, camera), times,
@@ -242,12 +236,41 @@ class _Source:
 
     def _info_of(self, row: dict[str, Any], table: Any) -> dict[str, Any]:
         if row.get(INFO_COLUMN):
-            return dict(json.loads(row[INFO_COLUMN]))
+            return _json_object(row[INFO_COLUMN])
+        tasks = row.get('tasks') or []
         info = {'source': 'lerobot', 'dataset': self._info.root.name,
-                'episode': row['episode_index'], 'tasks': list(row.get('tasks') or ())}
+                'episode': row['episode_index'],
+                'tasks': tasks if isinstance(tasks, list) else [tasks]}
         if SUCCESS in table.column_names:
             info['success'] = any(table.column(SUCCESS).to_pylist())
         return info
+
+
+def _stored_pictures(path: Path, table: Any, camera: str
+                     ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    if camera not in table.column_names:
+        raise DatasetError(f'{path}: there is no column {camera}')
+    for index, item in enumerate(table.column(camera).to_pylist()):
+        place = f'{path}: {camera} at frame {index}'
+        item = item if isinstance(item, dict) else {}
+        data = item.get('bytes')
+        if not isinstance(data, bytes):
+            where = f", but the path {item['path']!r}" if item.get('path') else ''
+            raise DatasetError(f'{place} has no bytes{where}; pictures must be in the table')
+        try:
+            yield index, decode_picture(data)
+        except ObservationError as error:
+            raise DatasetError(f'{place}: {error}') from error
+
+
+def _json_object(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f'meta/episodes: {INFO_COLUMN} is no JSON object ({error})') from error
+    if not isinstance(found, dict):
+        raise DatasetError(f'meta/episodes: {INFO_COLUMN} is no JSON object, but {found!r}')
+    return found
 
 
 def _speeds(state: NDArray[np.float64], stamps: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,11 +7,13 @@ Source: huggingface/lerobot, src/lerobot/datasets (``CODEBASE_VERSION`` v3.0).
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from wm_ros.data.hazard_labels import MAX_KINDS
 from wm_ros.errors import DatasetError
 
 VERSION = 'v3.0'
@@ -51,21 +53,29 @@ class LeRobotInfo:
 
         :raises DatasetError: if the metadata lead out of the data set.
         """
-        return self._inside(self.data_path.format(
-            chunk_index=row['data/chunk_index'], file_index=row['data/file_index']))
+        return self._inside(self.data_path, chunk_index=row['data/chunk_index'],
+                            file_index=row['data/file_index'])
 
     def video_file(self, row: dict[str, Any], key: str) -> Path:
         """
         Return the video file of an episode's camera.
 
-        :raises DatasetError: if the metadata lead out of the data set.
+        :raises DatasetError: if the metadata do not say, or lead out of the data set.
         """
-        return self._inside(self.video_path.format(
-            video_key=key, chunk_index=row[f'videos/{key}/chunk_index'],
-            file_index=row[f'videos/{key}/file_index']))
+        place = {}
+        for name in ('chunk_index', 'file_index'):
+            place[name] = row.get(f'videos/{key}/{name}')
+            if place[name] is None:
+                raise DatasetError(f'meta/episodes has no videos/{key}/{name}')
+        return self._inside(self.video_path, video_key=key, **place)
 
-    def _inside(self, name: str) -> Path:
+    def _inside(self, template: str, **values: Any) -> Path:
         """Return a path below the root; a link may lead out, as the hub's cache has them."""
+        try:
+            name = template.format(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(f'{self.root / INFO_PATH}: the path {template!r} does not fit '
+                               f'{values}: {error}') from error
         if Path(name).is_absolute() or '..' in Path(name).parts:
             raise DatasetError(f'{self.root / INFO_PATH} leads to {name!r}, outside the data set; '
                                'correct its paths, or do not use it')
@@ -106,9 +116,32 @@ def read_info(root: Path) -> LeRobotInfo:
         raise DatasetError(f'{path}: a key is missing or wrong: {error!r}') from error
     for template in (info.data_path, info.video_path):
         _check_template(path, template)
-    if not info.fps > 0:
+    if not 0 < info.fps < math.inf:
         raise DatasetError(f'{path}: fps is {info.fps}; expected more than 0')
+    _check_features(path, info.features)
     return info
+
+
+def _check_features(path: Path, features: dict[str, Any]) -> None:
+    for key, item in features.items():
+        if not isinstance(item, dict):
+            raise DatasetError(f'{path}: feature {key} is {item!r}; expected an object with '
+                               'dtype, shape and names')
+        shape, info = item.get('shape') or [], item.get('info') or {}
+        # Of other features nothing depends on it.
+        if key in (STATE, ACTION) and not (
+                isinstance(shape, list) and all(isinstance(size, int) for size in shape)):
+            raise DatasetError(f'{path}: the shape of feature {key} is {shape!r}; expected a list '
+                               'of whole numbers')
+        if not isinstance(info, dict):
+            raise DatasetError(f'{path}: the info of feature {key} is {info!r}; expected an '
+                               'object')
+    kinds = features.get(HAZARD, {'names': []}).get('names')
+    if not isinstance(kinds, list) or len(kinds) > MAX_KINDS or not all(
+            isinstance(kind, str) and kind.strip() == kind != '' and ',' not in kind
+            for kind in kinds):
+        raise DatasetError(f'{path}: the names of feature {HAZARD} are {kinds!r}; expected at '
+                           f'most {MAX_KINDS} names without commas')
 
 
 def _check_template(path: Path, template: str) -> None:
@@ -151,7 +184,8 @@ def joint_names(info: LeRobotInfo) -> tuple[str, ...]:
     """
     Return the names of the joints in the state.
 
-    :raises DatasetError: if there is no state or its action is not of the same size.
+    :raises DatasetError: if there is no state, its action is not of the same size or its names
+        are no list.
     """
     for key in (STATE, ACTION):
         if key not in info.features:
@@ -161,9 +195,13 @@ def joint_names(info: LeRobotInfo) -> tuple[str, ...]:
         raise DatasetError(
             f'{info.root / INFO_PATH}: {STATE} has shape {shapes[0]} and {ACTION} {shapes[1]}; '
             'expected one target for each measured joint')
-    names = info.features[STATE].get('names')
-    if isinstance(names, dict):  # {'motors': [...]}, as older writers have it
-        names = [name for part in names.values() for name in part]
+    stated = info.features[STATE].get('names') or []
+    # {'motors': [...]}, as older writers have it
+    parts = [*stated.values()] if isinstance(stated, dict) else [stated]
+    if not all(isinstance(part, list) for part in parts):
+        raise DatasetError(f'{info.root / INFO_PATH}: the names of feature {STATE} are '
+                           f'{stated!r}; expected a list')
+    names = [name for part in parts for name in part]
     if not names or len(names) != shapes[0][0]:
         names = [f'joint_{number}' for number in range(shapes[0][0])]
     return tuple(str(name).removesuffix('.pos') for name in names)
@@ -183,11 +221,11 @@ def read_episode_rows(info: LeRobotInfo) -> list[dict[str, Any]]:
         table = read_parquet(path)
         rows += table.select([name for name in table.column_names
                               if not name.startswith('stats/')]).to_pylist()
-    needed = {'episode_index', 'length', 'data/chunk_index', 'data/file_index'}
     for number, row in enumerate(rows):
-        missing = sorted(name for name in needed if row.get(name) is None)
-        if missing:
-            raise DatasetError(f"{paths[0].parent}: row {number} has no {', '.join(missing)}")
+        for name in ('episode_index', 'length', 'data/chunk_index', 'data/file_index'):
+            if not isinstance(row.get(name), int):
+                raise DatasetError(f'{paths[0].parent}: row {number} has {name} '
+                                   f'{row.get(name)!r}; expected a whole number')
     return rows
 
 
