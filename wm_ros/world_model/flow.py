@@ -9,8 +9,6 @@ Source: flow matching with straight paths, Lipman et al. 2023 (arXiv 2210.02747)
 2023 (arXiv 2209.03003); guidance without a classifier, Ho and Salimans 2022 (arXiv 2207.12598).
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -62,20 +60,3 @@ def flow_pair(residual: Tensor, noise: Tensor, time: Tensor) -> tuple[Tensor, Te
     """
     share = time[:, None, None]
     return noise + share * (residual - noise), residual - noise
-
-
-def integrate(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, num_steps: int
-              ) -> Tensor:
-    """
-    Follow a flow from noise to data by Euler steps.
-
-    :param velocity: of points (B, N, R) at times (B,).
-    :param num_steps: at least 1; more follow the path more closely.
-    """
-    if num_steps < 1:
-        raise ValueError(f'num_steps = {num_steps} must be at least 1')
-    at = noise
-    for step in range(num_steps):
-        time = torch.full((len(at),), step / num_steps, device=at.device)
-        at = at + velocity(at, time) / num_steps
-    return at
