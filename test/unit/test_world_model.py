@@ -190,6 +190,38 @@ def test_a_rollout_of_one_pass_is_the_prediction_and_goes_on_beyond_the_horizon(
         rollout(model, images, positions, velocities, actions, stride=8)
 
 
+@pytest.mark.parametrize('geometry', [None, make_geometry()])
+@pytest.mark.parametrize('stride', [1, 2])
+def test_a_rollout_goes_on_from_its_own_frames_and_joints(stride, geometry):
+    """
+    Two passes by hand; frames or joints of the first that were not fed on failed no test.
+
+    The tests of a rollout looked at its first pass alone, or at shapes.
+    """
+    model = make_model(geometry=geometry)
+    images, positions, velocities, actions = make_inputs()
+    actions = actions[:, :2 * stride]
+    hold = actions[:, -1:].expand(-1, 7, -1)
+
+    def one_pass(images, positions, velocities, begin):
+        context = model.encode(images)
+        made = model.predict(context, positions, velocities,
+                             torch.cat([actions[:, begin:], hold], 1)[:, :7])
+        frames = [model.decode(made.latents[:, k], made.condition[:, k], made.joints[:, k],
+                               positions, context) for k in range(stride)]
+        return torch.stack(frames, 1), made.joints[:, :stride]
+
+    with torch.no_grad():
+        frames, joints = one_pass(images, positions, velocities, 0)
+        # The context is two frames, the measured velocity the last step's.
+        seen = torch.cat([images, frames], 1)[:, -2:]
+        before, now = torch.cat([positions[:, None], joints], 1)[:, -2:].unbind(1)
+        more, further = one_pass(seen, now, (now - before) / model.config.step_s, stride)
+        found = rollout(model, images, positions, velocities, actions, stride=stride)
+    torch.testing.assert_close(found[0], torch.cat([frames, more], 1))
+    torch.testing.assert_close(found[1], torch.cat([joints, further], 1))
+
+
 def test_a_straight_path_has_one_velocity():
     noise, data = torch.zeros(2, 3, 1), torch.full((2, 3, 1), 6.0)
     halfway, velocity = flow_pair(data, noise, torch.tensor([0.5, 0.25]))
