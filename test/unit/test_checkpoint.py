@@ -310,6 +310,24 @@ def test_candidates_are_judged_together_and_a_bad_one_alone_is_invalid(judge):
         judge.judge_candidates([], observation, stamp_ns=NOW_NS)
 
 
+def test_futures_are_drawn_with_the_guidance_of_the_judge(checkpoint_path, monkeypatch):
+    """A judge passed on the number of the sampler's steps alone."""
+    given = []
+
+    class Drawing(FixedEngine):
+        def begin_future(self, output, rng, **options):
+            given.append(options)
+
+    monkeypatch.setattr('wm_ros.inference.judge.make_engine',
+                        lambda *_args, **_options: Drawing([0.1] * 5))
+    for options in ({}, {'guidance': 2.5}):
+        judge = Judge.load(checkpoint_path, **options)
+        found = judge.judge(make_chunk(), make_observation(), stamp_ns=NOW_NS)
+        verdict = dataclasses.replace(found.verdict, sampler_steps=3)
+        judge.begin_future(found._replace(verdict=verdict), np.random.default_rng(0))
+    assert given == [{'num_steps': 3, 'guidance': 1.0}, {'num_steps': 3, 'guidance': 2.5}]
+
+
 def test_checks_are_timed_one_by_one(judge):
     times_ms = judge.time_checks(2, 3)
     assert len(times_ms) == 3

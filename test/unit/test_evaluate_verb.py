@@ -10,6 +10,7 @@ from tiny_checkpoint import make_episode, write_tiny_checkpoint
 
 from wm_ros.cli import main
 from wm_ros.data.episode import write_episode
+from wm_ros.errors import DatasetError
 from wm_ros.verbs import evaluate
 
 
@@ -39,6 +40,29 @@ def test_a_checkpoint_is_measured_from_files(tmp_path, capsys):
     assert len(values['psnr']) == len(values['ssim']) == 5
     assert len(values['psnr_best_of_8']) == len(values['psnr_mean_frame']) == 5
     assert (tmp_path / 'out.html').read_text().startswith('<!DOCTYPE html>')
+
+
+@pytest.mark.parametrize(('words', 'guidance'), [((), 1.0), (('--guidance', '2.5'), 2.5)])
+def test_the_guidance_of_futures_is_an_option(tmp_path, monkeypatch, words, guidance):
+    from wm_ros.training import evaluation
+    write_episodes(tmp_path / 'data')
+    asked = []
+
+    def stop(_checkpoint, _paths, options, _on_progress):
+        asked.append(options.guidance)
+        raise DatasetError('seen enough')
+
+    monkeypatch.setattr(evaluation, 'evaluate', stop)
+    verb = ['evaluate', '--checkpoint', str(tmp_path), '--data', str(tmp_path / 'data')]
+    assert main([*verb, *words]) == 1
+    assert asked == [guidance]
+
+
+@pytest.mark.parametrize('value', ['-1', 'nan', 'inf'])
+def test_guidance_that_is_none_is_refused(capsys, value):
+    with pytest.raises(SystemExit, match='2'):
+        main(['evaluate', '--guidance', value])
+    assert f'{value} must be' in capsys.readouterr().err
 
 
 def test_a_report_without_its_directory_is_refused_before_work(tmp_path, capsys):

@@ -120,6 +120,27 @@ def test_futures_are_compared_with_the_mean_and_with_what_came(tmp_path):
     assert 'gradient_energy_ratio' not in found.notes
 
 
+@pytest.mark.parametrize(('options', 'wanted'), [({}, 1.0), ({'guidance': 2.5}, 2.5)])
+def test_futures_are_drawn_with_the_guidance_asked_for(tmp_path, options, wanted):
+    """Guidance was only to be had by calling an engine: no evaluation could ask for it."""
+    class Noting(FakeEngine):
+        given = []
+
+        def sample(self, output, *, num_futures, guidance=1.0, **others):
+            self.given.append((num_futures, guidance))
+            return super().sample(output, num_futures=num_futures, **others)
+
+    Noting.given = []
+    found = run(tmp_path, Noting(), with_strips=True, sampler_windows=4, **options).evaluation
+    assert [item for item in Noting.given if item[0] == 8] == [(8, wanted)] * 4
+    # One future for each film strip.
+    assert Noting.given[-5:] == [(1, wanted)] * 5
+    assert found.sampler['guidance'] == wanted
+    assert f'guidance {wanted:g}' in next(
+        table.note for table in evaluation_tables(found.to_dict())
+        if table.title == 'Sampled futures')
+
+
 def test_a_checkpoint_without_sampler_has_the_rest_and_says_so(tmp_path):
     found = run(tmp_path, FakeEngine(has_sampler=False)).evaluation
     assert found.gradient_energy_ratio is None

@@ -39,6 +39,7 @@ def test_the_deployed_file_gives_every_key_and_no_other(node, config_type):
     ({'slow_factors': (0.4, 0.8)}, r'slow_factors is \[0.4, 0.8\]; each must be smaller'),
     ({'slow_factors': (1.0,)}, 'slow_factors'), ({'slow_risk_share': 0.0}, 'slow_risk_share'),
     ({'plan_horizons': (0.5, 0.5)}, 'plan_horizons'),
+    ({'sampler_guidance': -0.1}, 'sampler_guidance is -0.1'),
     ({'engine_pins': ('abc',)}, "pin 'abc' is no SHA-256"),
     ({'engine_precision': 'int8'}, "engine_precision is 'int8'; allowed is one of fp32"),
     ({'engine_max_batch': 0}, 'engine_max_batch is 0'),
@@ -60,6 +61,17 @@ def test_the_settings_of_an_engine_are_those_of_the_node(tmp_path, monkeypatch):
         engine_cache_dir='/engines', engine_pins=('', pin)).engine_settings()
     assert asked == EngineSettings(precision='fp16', max_batch=2, pins=(pin,),
                                    cache_dir=Path('/engines'), cuda_graphs=True)
+
+
+def test_the_guidance_of_futures_reaches_the_judge(tmp_path, monkeypatch):
+    pytest.importorskip('rclpy', reason='needs ROS')
+    from wm_ros.inference.judge import Judge
+    from wm_ros.ros.predictor_node import load_judge
+    given = []
+    monkeypatch.setattr(Judge, 'load', lambda path, **options: given.append(options['guidance']))
+    for changes in ({}, {'sampler_guidance': 2.5}):
+        load_judge(PredictorConfig(checkpoint_path=str(tmp_path), **changes))
+    assert given == [1.0, 2.5]
 
 
 def test_a_directory_is_taken_as_it_is(tmp_path):

@@ -49,10 +49,11 @@ class Judgement(NamedTuple):
 class Judge:
     """Judges chunks with one checkpoint on one engine."""
 
-    def __init__(self, checkpoint: Checkpoint, engine: Engine, *, ttl_s: float = VERDICT_TTL_S
-                 ) -> None:
+    def __init__(self, checkpoint: Checkpoint, engine: Engine, *, ttl_s: float = VERDICT_TTL_S,
+                 guidance: float = 1.0) -> None:
         self.checkpoint, self.engine = checkpoint, engine
         self.config, self.model_id = checkpoint.config, checkpoint.model_id
+        self._guidance = guidance
         self._writer = VerdictWriter(model_id=checkpoint.model_id,
                                      step_s=checkpoint.config.step_s, ttl_ns=round(ttl_s * 1e9))
         self._shorter: dict[int, Calibration] = {}
@@ -60,11 +61,12 @@ class Judge:
     @classmethod
     def load(cls, checkpoint_path: Path, *, engine: str = 'onnxruntime', device: str = 'cpu',
              num_threads: int = 1, ttl_s: float = VERDICT_TTL_S,
-             settings: EngineSettings | None = None) -> 'Judge':
+             settings: EngineSettings | None = None, guidance: float = 1.0) -> 'Judge':
         """
         Open and verify a checkpoint and put it on an engine.
 
         :param settings: which TensorRT engine; others take none.
+        :param guidance: of sampled futures, see ``Engine.sample``.
         :raises CheckpointError: if a file is missing, altered or of another version.
         :raises CalibrationError: if its thresholds cannot be read.
         :raises EngineError: if the engine is absent or refuses the model.
@@ -72,7 +74,7 @@ class Judge:
         checkpoint = load_checkpoint(checkpoint_path)
         return cls(checkpoint, make_engine(
             engine, checkpoint, device=device, num_threads=num_threads, settings=settings),
-            ttl_s=ttl_s)
+            ttl_s=ttl_s, guidance=guidance)
 
     @property
     def is_calibrated(self) -> bool:
@@ -236,7 +238,8 @@ class Judge:
         if judgement.output is None:
             raise EngineError('an invalid judgement has no futures')
         return self.engine.begin_future(
-            judgement.output, rng, num_steps=max(1, judgement.verdict.sampler_steps))
+            judgement.output, rng, num_steps=max(1, judgement.verdict.sampler_steps),
+            guidance=self._guidance)
 
     def close(self) -> None:
         """Free the engine."""

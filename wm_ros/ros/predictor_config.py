@@ -87,6 +87,9 @@ class PredictorConfig:
              '~/futures; empty: none')
     plan_sampler_steps: tuple[int, ...] = setting(
         (), range=(1, 64), help='steps of the sampler for those of each plan; empty: 4')
+    sampler_guidance: float = setting(
+        1.0, range=(0.0, 10.0),
+        help='how strongly sampled futures follow the command; 1 as they were learned')
     slow_factors: tuple[float, ...] = setting(
         (), range=(0.05, 0.95),
         help='speeds, as factors, at which a command that is refused for its risk is looked at '

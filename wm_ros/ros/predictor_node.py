@@ -51,7 +51,8 @@ def load_judge(config: PredictorConfig) -> Any:
     try:
         return Judge.load(checkpoint_directory(config.checkpoint_path), engine=config.engine,
                           device=config.device, num_threads=config.num_threads,
-                          ttl_s=config.verdict_ttl, settings=config.engine_settings())
+                          ttl_s=config.verdict_ttl, settings=config.engine_settings(),
+                          guidance=config.sampler_guidance)
     except ImportError as error:
         raise EngineError(f'engine {config.engine!r} needs {error.name}, which is not installed: '
                           f'pip install {error.name}') from error

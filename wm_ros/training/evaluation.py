@@ -47,6 +47,7 @@ class EvaluationOptions:
     :param num_threads: of the engine.
     :param sensitivity_windows: windows that are scored again with altered actions.
     :param sampler_windows: windows whose futures are sampled.
+    :param guidance: of those futures, see ``Engine.sample``.
     :param repeats: draws of the bootstrap.
     :param with_strips: keep film strips for a report.
     """
@@ -55,6 +56,7 @@ class EvaluationOptions:
     num_threads: int = 2
     sensitivity_windows: int = 600
     sampler_windows: int = 200
+    guidance: float = 1.0
     repeats: int = REPEATS
     with_strips: bool = False
 
@@ -112,12 +114,13 @@ def measure(engine: Engine, checkpoint: Checkpoint, windows: Windows, paths: lis
                           on_progress=lambda done: on_progress('frames', done, len(chosen)))
     few = even_sample(hazards.index, options.sampler_windows)
     samples, no_samples = score_samples(
-        engine, windows, few, step=hazards.step,
+        engine, windows, few, step=hazards.step, guidance=options.guidance,
         on_progress=lambda done: on_progress('futures', done, len(few)))
     sensitivity = score_sensitivity(
         engine, windows, hazards, config.joint_names, max_windows=options.sensitivity_windows,
         on_progress=lambda *done: on_progress('actions', *done))
-    strips = (film_strips(engine, windows, frames, hazards, step_s=config.step_s)
+    strips = (film_strips(engine, windows, frames, hazards, step_s=config.step_s,
+                          guidance=options.guidance)
               if options.with_strips else [])
     lower = checkpoint.calibration.lower if checkpoint.calibration else None
     scores = Scores(hazards=hazards, frames=frames, sensitivity=sensitivity, samples=samples,
@@ -126,14 +129,20 @@ def measure(engine: Engine, checkpoint: Checkpoint, windows: Windows, paths: lis
     if hazards.kinematic is None:
         notes['auroc_kinematic'] = 'the checkpoint has no kinematics-only classifier'
     evaluation = summarize(scores, checkpoint, episodes=len(paths), repeats=options.repeats,
+                           guidance=options.guidance,
                            notes={name: note for name, note in notes.items() if note},
                            on_progress=on_progress)
     return Measured(evaluation=evaluation, scores=scores, strips=strips)
 
 
 def summarize(scores: Scores, checkpoint: Checkpoint, *, episodes: int, repeats: int,
-              notes: dict[str, str], on_progress: OnProgress = lambda *args: None) -> Evaluation:
-    """Compute every figure and its interval from scores."""
+              notes: dict[str, str], guidance: float = 1.0,
+              on_progress: OnProgress = lambda *args: None) -> Evaluation:
+    """
+    Compute every figure and its interval from scores.
+
+    :param guidance: that futures were sampled with; written beside their figures.
+    """
     hazards, tried = scores.hazards, scores.sensitivity
     figures, intervals = figures_and_intervals(
         scores, repeats=repeats, on_progress=lambda *done: on_progress('intervals', *done))
@@ -154,7 +163,8 @@ def summarize(scores: Scores, checkpoint: Checkpoint, *, episodes: int, repeats:
                  for name, mask in hazards.kinds.items()},
         sensitivity={'windows': len(tried.rows), 'joint_windows': len(tried.joint_rows),
                      'frame_windows': len(tried.frame_rows), **nested(groups['sensitivity'])},
-        sampler={'windows': len(scores.samples.index), **groups['sampler']},
+        sampler={'windows': len(scores.samples.index), 'guidance': guidance,
+                 **groups['sampler']},
         uncertainty={'windows': len(scores.samples.index), **nested(groups['uncertainty'])},
         uncertainty_earned_by=earned_by(groups['uncertainty']),
         hazard_share=float(hazards.hazard.mean()), windows=len(hazards.index),

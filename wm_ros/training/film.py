@@ -45,10 +45,15 @@ class Strip:
 
 
 def film_strips(engine: Engine, windows: Windows, frames: FrameScores, hazards: HazardScores, *,
-                step_s: float) -> list[Strip]:
-    """Return strips of the best, median and worst frames and of the worst hazard mistakes."""
+                step_s: float, guidance: float = 1.0) -> list[Strip]:
+    """
+    Return strips of the best, median and worst frames and of the worst hazard mistakes.
+
+    :param guidance: of the sampled futures, see ``Engine.sample``.
+    """
     sampler = not missing_sampler(engine, windows, int(hazards.index[0]))
-    return [film_strip(engine, windows, index, title, step_s=step_s, with_sample=sampler)
+    return [film_strip(engine, windows, index, title, step_s=step_s, with_sample=sampler,
+                       guidance=guidance)
             for title, index in (chosen_frames(frames, windows) | chosen_hazards(hazards)).items()]
 
 
@@ -76,14 +81,15 @@ def chosen_hazards(hazards: HazardScores) -> dict[str, int]:
 
 
 def film_strip(engine: Engine, windows: Windows, index: int, title: str, *, step_s: float,
-               with_sample: bool) -> Strip:
+               with_sample: bool, guidance: float = 1.0) -> Strip:
     """Return one window as pictures: what was predicted, one sampled future, what came."""
     output = engine.check(window_input(windows, index))
     truth = windows.frames[windows.future[index]]
     rows = {'predicted': engine.decode(output)}
     error = np.square(rows['predicted'] / 255.0 - truth / 255.0).mean()
     if with_sample:
-        rows['sampled'] = engine.sample(output, num_futures=1, num_steps=NUM_STEPS, seed=index)[0]
+        rows['sampled'] = engine.sample(output, num_futures=1, num_steps=NUM_STEPS, seed=index,
+                                        guidance=guidance)[0]
     rows['real'] = truth
     when = float(windows.hazard_time_s[index])
     came = f'hazard after {when:.2f} s' if np.isfinite(when) else 'no hazard'

@@ -78,6 +78,7 @@ def _psnr(error: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def score_samples(engine: Engine, windows: Windows, index: NDArray[np.int64], *, step: int,
+                  guidance: float = 1.0,
                   on_progress: Callable[[int], None] = lambda done: None
                   ) -> tuple[SampleScores, str]:
     """
@@ -85,6 +86,7 @@ def score_samples(engine: Engine, windows: Windows, index: NDArray[np.int64], *,
 
     :param index: which windows, int64 (N,).
     :param step: at which sharpness is measured, from 0.
+    :param guidance: of the futures, see ``Engine.sample``.
     :param on_progress: called with the number of windows done.
     :returns: the scores, and why there are no futures among them or ''.
     """
@@ -98,7 +100,8 @@ def score_samples(engine: Engine, windows: Windows, index: NDArray[np.int64], *,
         futures = np.zeros((0, *mean.shape), np.float32)
         if num_futures:
             futures = unit_frames(engine.sample(
-                output, num_futures=num_futures, num_steps=NUM_STEPS, seed=int(i)))
+                output, num_futures=num_futures, num_steps=NUM_STEPS, seed=int(i),
+                guidance=guidance))
             spreads.append(futures.std(0).mean((1, 2, 3), dtype=np.float64))
         errors.append(np.square(futures - truth).mean((2, 3, 4), dtype=np.float64))
         mean_errors.append(np.square(mean - truth).mean((1, 2, 3), dtype=np.float64))

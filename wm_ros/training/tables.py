@@ -186,7 +186,8 @@ def sampler_table(values: Mapping[str, Any]) -> TextTable:
             rows.append((label, number(each[step], 2), interval(at_step, name, 2)))
     note = values['notes'].get('gradient_energy_ratio', '')
     return TextTable('Sampled futures', ('figure', 'value', '95 % interval'), rows,
-                     f'{values["sampler"]["windows"]} windows, at 0.8 s. {note}')
+                     f'{values["sampler"]["windows"]} windows, at 0.8 s, guidance '
+                     f'{values["sampler"]["guidance"]:g}. {note}')
 
 
 def _hazard_step(values: Mapping[str, Any]) -> int:

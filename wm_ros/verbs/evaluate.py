@@ -16,6 +16,7 @@ from wm_ros.verbs.shared import (
     check_writable,
     console,
     natural,
+    natural_float,
     positive,
     print_tables,
     progress_bar,
@@ -40,7 +41,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     options = EvaluationOptions(
         engine=arguments.engine, num_threads=arguments.threads, repeats=arguments.bootstrap,
         sensitivity_windows=arguments.sensitivity_windows,
-        sampler_windows=arguments.sampler_windows, with_strips=arguments.report is not None)
+        sampler_windows=arguments.sampler_windows, guidance=arguments.guidance,
+        with_strips=arguments.report is not None)
     with progress_bar() as progress:
         measured = run(checkpoint, paths, options, stages(progress))
     values = measured.evaluation.to_dict()
@@ -70,6 +72,9 @@ def add_parser(verbs: Any) -> None:
                         help='windows scored again with other actions (default: %(default)s)')
     parser.add_argument('--sampler-windows', type=positive, default=200,
                         help='windows whose futures are sampled (default: %(default)s)')
+    parser.add_argument('--guidance', type=natural_float, default=1.0,
+                        help='how strongly sampled futures follow the action; 1 as they were '
+                        'learned (default: %(default)g)')
     parser.add_argument('--bootstrap', type=positive, default=500,
                         help='draws behind each interval (default: %(default)s)')
     add_workers_option(parser)
