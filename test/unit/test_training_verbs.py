@@ -113,6 +113,40 @@ def test_what_judges_commands_and_stays_keeps_its_baseline(tmp_path, command, pa
     assert (made.read_bytes() == b'of another run') is is_kept
 
 
+@pytest.mark.parametrize(('part', 'is_kept'), [('all', False), ('frames', True)])
+def test_a_run_that_began_with_a_model_is_exported_by_itself(
+        tmp_path, command, part, is_kept, capsys):
+    """
+    The run remembers its beginning: the model's normalisation, and with it the baseline.
+
+    ``export`` built the run without the model that it began with, so that it was refused, and
+    would have trained another baseline; the runs of the other tests begin with random weights.
+    """
+    assert main(['train', *command, '--out', str(tmp_path / 'first')]) == 0
+    first, run = tmp_path / 'first' / 'checkpoint', tmp_path / 'more'
+    (first / BASELINE_FILE).write_bytes(b'of another run')
+    write_manifest(first)
+    for number in range(4):
+        write_episode(tmp_path / 'other' / f'episode_{number}.safetensors',
+                      make_episode(frames=30, hazard_at=0.9))
+    settings = ['--data', str(tmp_path / 'other'), *command[2:], '--set', f'only={part}']
+    assert main(['train', *settings, '--out', str(run), '--init', str(first),
+                 '--max-minutes', '0.0001']) == 0
+    export = ['export', *settings, '--run', str(run), '--out', str(tmp_path / 'made')]
+    assert main(export) == 0
+    made = load_checkpoint(tmp_path / 'made')
+    assert made.config == load_checkpoint(first).config
+    assert ((made.directory / BASELINE_FILE).read_bytes() == b'of another run') is is_kept
+
+    moved = first.rename(tmp_path / 'moved')
+    capsys.readouterr()
+    assert main(export) == 1
+    said = capsys.readouterr().err
+    assert f'began with {first}, which is not there any more' in said
+    assert 'give --init' in said
+    assert main([*export, '--init', str(moved)]) == 0
+
+
 def test_weights_alone_are_enough_to_start_from(tmp_path, command):
     train = ['train', *command, '--out']
     assert main([*train, str(tmp_path / 'first')]) == 0

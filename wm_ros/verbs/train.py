@@ -20,14 +20,17 @@ def train(arguments: argparse.Namespace) -> None:
     """Train a world model from episodes."""
     import time
 
+    from wm_ros.inference.checkpoint import resolve_checkpoint
     from wm_ros.training.exporting import write_checkpoint
     from wm_ros.training.recipe import read_recipe
+    from wm_ros.training.start import remember_start
     from wm_ros.training.trainer import build_trainer
     from wm_ros.verbs.training_display import TrainingDisplay
     began = time.monotonic()
     recipe = read_recipe(arguments.config, arguments.sets, steps=arguments.steps)
     settings = recipe.train_config()
-    start = start_model(arguments.init) if arguments.init else None
+    init = resolve_checkpoint(arguments.init) if arguments.init else None
+    start = start_model(init) if init else None
     geometry = read_geometry(arguments.geometry) if arguments.geometry else None
     with progress_bar() as progress:
         loading = progress.add_task('reading episodes', total=None)
@@ -36,6 +39,8 @@ def train(arguments: argparse.Namespace) -> None:
             lenient=arguments.change_settings, cache=arguments.cache or arguments.out / CACHE,
             **recipe.model,
             on_load=lambda done, total: progress.update(loading, completed=done, total=total))
+        if trainer.is_main:
+            remember_start(arguments.out, init, is_new=not trainer.step)
         deadline = arguments.max_minutes and began + 60 * arguments.max_minutes
         with stopping_by_signal(trainer):
             trainer.run(TrainingDisplay(progress, trainer), deadline=deadline)
@@ -47,7 +52,7 @@ def train(arguments: argparse.Namespace) -> None:
         return
     write_checkpoint(trainer.average.cpu(), windows, trainer.model_config,
                      arguments.out / 'checkpoint', seed=settings.seed,
-                     baseline=kept_baseline(arguments.init, settings.only))
+                     baseline=kept_baseline(init, settings.only))
     console.print(f"checkpoint in {arguments.out / 'checkpoint'}; "
                    "next: wm-ros calibrate --checkpoint that --data held-out episodes")
 
@@ -58,6 +63,7 @@ def export(arguments: argparse.Namespace) -> None:
     from wm_ros.inference.weights import load_model
     from wm_ros.training.exporting import write_checkpoint
     from wm_ros.training.recipe import read_recipe
+    from wm_ros.training.start import remembered_start
     from wm_ros.training.trainer import BEST_FILE, build_trainer
     if arguments.renew:
         renew(arguments.checkpoint)
@@ -68,8 +74,11 @@ def export(arguments: argparse.Namespace) -> None:
         return
     check_given(arguments)
     recipe = read_recipe(arguments.config, arguments.sets, steps=arguments.steps)
+    init = (resolve_checkpoint(arguments.init) if arguments.init
+            else remembered_start(arguments.run_directory))
     trainer, windows = build_trainer(
         arguments.data, arguments.run_directory, recipe.train_config(), **recipe.model,
+        start=start_model(init) if init else None,
         cache=arguments.cache or arguments.run_directory / CACHE,
         geometry=read_geometry(arguments.geometry) if arguments.geometry else None)
     if not trainer.step:
@@ -84,7 +93,7 @@ def export(arguments: argparse.Namespace) -> None:
         model = load_model(path, trainer.model_config)
         what = 'the step that did best on held-out episodes'
     write_checkpoint(model, windows, trainer.model_config, arguments.out,
-                     seed=trainer.config.seed)
+                     seed=trainer.config.seed, baseline=kept_baseline(init, trainer.config.only))
     console.print(f'checkpoint of {what} in {arguments.out}')
     if arguments.check:
         check_engines(arguments, arguments.out)
@@ -139,6 +148,8 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--data', type=Path, nargs='+', help='as for train')
     parser.add_argument('--run', type=Path, dest='run_directory', help='the --out of train')
     parser.add_argument('--out', type=Path, help='checkpoint directory')
+    parser.add_argument('--init', help='as for train, where the run does not remember it or the '
+                        'checkpoint is elsewhere now')
     parser.add_argument('--best', action='store_true',
                         help='the weights that did best on held-out episodes, not the newest')
     parser.add_argument('--renew', action='store_true',
@@ -159,20 +170,20 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
                         help='a training setting, or model.KEY=VALUE; may be repeated')
 
 
-def start_model(name: str) -> Any:
-    from wm_ros.inference.checkpoint import WEIGHTS_FILE, load_checkpoint, resolve_checkpoint
+def start_model(path: Path) -> Any:
+    from wm_ros.inference.checkpoint import WEIGHTS_FILE, load_checkpoint
     from wm_ros.inference.weights import load_model
     # Of its graphs nothing is needed.
-    checkpoint = load_checkpoint(resolve_checkpoint(name), is_for_export=True)
+    checkpoint = load_checkpoint(path, is_for_export=True)
     return load_model(checkpoint.directory / WEIGHTS_FILE, checkpoint.config)
 
 
-def kept_baseline(init: str | None, part: str) -> Path | None:
+def kept_baseline(init: Path | None, part: str) -> Path | None:
     """Return the kinematic baseline of where a run begins, if what judges commands stays."""
-    from wm_ros.inference.checkpoint import BASELINE_FILE, resolve_checkpoint
+    from wm_ros.inference.checkpoint import BASELINE_FILE
     if init is None or part not in ('frames', 'spread'):
         return None
-    path = resolve_checkpoint(init) / BASELINE_FILE
+    path = init / BASELINE_FILE
     # Weights alone have none; found out only at the end of a run it would cost the checkpoint.
     return path if path.is_file() else None
 
