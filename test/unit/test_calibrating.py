@@ -31,8 +31,8 @@ class BrightEngine:
 
     def check_batch(self, inputs):
         self.checks += len(inputs)
-        return [CheckOutput(np.full(5, one.images[-1].mean() / 255, np.float32),
-                            np.zeros(5, np.float32), np.zeros((5, 3), np.float32), None)
+        return [CheckOutput(np.full(len(one.actions), one.images[-1].mean() / 255, np.float32),
+                            np.zeros(len(one.actions), np.float32), one.actions, None)
                 for one in inputs]
 
     def close(self):
@@ -87,6 +87,17 @@ def test_each_episode_gets_one_score_of_each_class(engine, paths):
     assert scores.kind == ('table', '', '')
     assert done == [1, 2, 3]
     assert engine.closed
+
+
+def test_episodes_are_scored_for_a_model_of_one_step(engine, paths):
+    config = tiny_config(horizon=1, step_s=0.3)
+    scores = score_episodes(SimpleNamespace(config=config), paths, engine='any', num_threads=1)
+    # 0.3 s ahead the command at 0.55 s is seen from the frames 3 to 5, which rest, and the hazard
+    # at 0.8 s from the last of them.
+    assert scores.hazard == pytest.approx([50 / 255, np.nan, np.nan], abs=0.01, nan_ok=True)
+    assert round(scores.safe[0] * 25.5) in (3, 4)
+    assert round(scores.safe[1] * 25.5) in (3, 4, 5)
+    assert scores.by_step.safe.shape == (3, 1)
 
 
 def test_without_a_stopping_time_only_commands_from_rest_are_scored(engine, paths):

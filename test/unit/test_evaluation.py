@@ -24,7 +24,7 @@ from wm_ros.training.evaluation import EvaluationOptions, measure
 from wm_ros.training.evaluation_result import nested, plain
 from wm_ros.training.figures import warning_figures
 from wm_ros.training.hazard_scoring import kind_masks, warning_times
-from wm_ros.training.scoring import even_sample
+from wm_ros.training.scoring import command_windows, even_sample
 from wm_ros.training.sensitivity import altered_actions, one_joint, partners
 from wm_ros.training.tables import evaluation_tables
 
@@ -139,6 +139,31 @@ def test_futures_are_drawn_with_the_guidance_asked_for(tmp_path, options, wanted
     assert f'guidance {wanted:g}' in next(
         table.note for table in evaluation_tables(found.to_dict())
         if table.title == 'Sampled futures')
+
+
+def test_a_model_of_one_step_is_measured_too(tmp_path):
+    """Which windows begin a command was read off the second step; there was no shorter model."""
+    windows = make_windows()
+    windows = replace(windows, **{name: getattr(windows, name)[:, -1:] for name in (
+        'future', 'actions', 'joints', 'clearance')})
+    checkpoint = make_checkpoint(tmp_path)
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, horizon=1, step_s=0.5))
+    found = measure(FakeEngine(), checkpoint, windows, write_kinds(tmp_path),
+                    EvaluationOptions(repeats=20, with_strips=True)).evaluation
+    assert found.auroc == found.auroc_command == 1
+    assert len(found.psnr) == len(found.joint_error_deg) == 1
+
+
+def test_a_command_begins_in_the_second_step_or_the_only_one():
+    windows = make_windows()
+    actions = np.zeros((len(windows), 2, 3), np.float32)
+    actions[0, 1, 2] = 0.031
+    # It has begun; it begins later; its arm moves; it is in contact.
+    actions[1], actions[2, 1], actions[3:5, 1, 0] = 0.1, 0.029, 0.5
+    windows.velocities[3], windows.in_contact[4] = 0.1, True
+    assert command_windows(replace(windows, actions=actions)).tolist() == [0]
+    # The only step is the one in which it may begin.
+    assert command_windows(replace(windows, actions=actions[:, 1:])).tolist() == [0, 1]
 
 
 def test_a_checkpoint_without_sampler_has_the_rest_and_says_so(tmp_path):

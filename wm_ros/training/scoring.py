@@ -63,11 +63,13 @@ def command_windows(windows: Windows) -> NDArray[np.int64]:
     Return the windows in which a command is about to start from rest, free of contact.
 
     These are what the gate asks about: a chunk that has not begun. Windows later in a motion
-    are nearer to what they end in and easier to judge.
+    are nearer to what they end in and easier to judge. It starts in the second step; a model of
+    one step sees no other than the first.
     """
     still = np.abs(windows.velocities).max(1) < _REST_RAD_S
     away = np.abs(windows.actions - windows.positions[:, None]).max(2)
-    starts = still & (away[:, 0] < _BEFORE_RAD) & (away[:, 1] >= _BEFORE_RAD)
+    step = min(1, away.shape[1] - 1)
+    starts = still & (away[:, :step] < _BEFORE_RAD).all(1) & (away[:, step] >= _BEFORE_RAD)
     return np.flatnonzero(starts & ~windows.in_contact)
 
 
