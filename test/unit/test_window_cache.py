@@ -2,18 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoded windows come back from a file as they were, and only as long as they are right."""
 
+import hashlib
+import json
 import os
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tiny_checkpoint import make_episode, tiny_config
 
-from wm_ros.data import window_cache
+from wm_ros.data import camera_views, episode, window_cache, windows
 from wm_ros.data.episode import list_episodes, write_episode
-from wm_ros.data.window_cache import cached_windows, entry_name, prune
-from wm_ros.data.windows import load_windows
+from wm_ros.data.window_cache import IRRELEVANT, cached_windows, entry_name, prune
+from wm_ros.data.windows import cut_windows, load_windows
 from wm_ros.errors import DatasetError
+from wm_ros.world_model.config import ModelConfig
 
 
 @pytest.fixture
@@ -71,6 +76,44 @@ def test_an_entry_is_named_after_all_that_decides_what_is_in_it(paths):
     os.utime(paths[0], ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     others.append(entry_name(paths, tiny_config()))
     assert len({name, *others}) == 6
+
+
+@pytest.mark.parametrize('change', [
+    {'edge_dim': 0}, {'substeps': 2}, {'action_mode': 'delta'}, {'flow_blocks': 2}])
+def test_sizes_of_the_network_do_not_decode_again(paths, change):
+    """A channel more for edges decoded everything again: their name had been another."""
+    assert entry_name(paths, tiny_config(**change)) == entry_name(paths, tiny_config())
+
+
+def test_what_is_no_matter_of_cutting_is_a_setting_and_is_not_read(monkeypatch):
+    """A name that was no setting any more stayed in the list, as nothing looked at it."""
+    names = {item.name for item in fields(ModelConfig)}
+    assert names >= IRRELEVANT
+    read = set()
+    found = ModelConfig.__getattribute__
+
+    def note(config, name):
+        read.add(name)
+        return found(config, name)
+
+    config = tiny_config(extra_cameras=('wrist',), geometry=SimpleNamespace(
+        camera_rotation=(1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)))
+    filmed = replace(make_episode(cameras=('wrist',)), info={'scene': {'look': {'camera': {
+        'turn_rad': [0.0] * 3, 'offset_m': [0.0] * 3}}}})
+    monkeypatch.setattr(ModelConfig, '__getattribute__', note)
+    assert len(cut_windows(filmed, config))
+    assert read & names == names - IRRELEVANT
+
+
+def test_entries_that_are_there_are_found(paths):
+    """Names of entries as they were made when three more settings counted, at their defaults."""
+    cut = {key: value for key, value in asdict(tiny_config()).items()
+           if key not in IRRELEVANT - {'edge_dim', 'substeps', 'action_mode'}}
+    about = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    total = hashlib.sha256(json.dumps([cut, about, False], sort_keys=True).encode())
+    for module in (camera_views, episode, windows):
+        total.update(Path(module.__file__).read_bytes())
+    assert entry_name(paths, tiny_config()) == f'windows-{total.hexdigest()[:20]}'
 
 
 @pytest.mark.parametrize('how', ['shorter frames', 'broken windows', 'no windows'])

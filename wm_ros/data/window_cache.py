@@ -30,10 +30,12 @@ from wm_ros.world_model.config import ModelConfig
 _FRAMES_FILE = 'frames.u8'
 _WINDOWS_FILE = 'windows.safetensors'
 # Sizes of the network say nothing about how episodes are cut.
-_IRRELEVANT = frozenset({
-    'joint_mean', 'joint_std', 'velocity_std', 'dim', 'stem_dim', 'detail_dim', 'middle_dim',
+IRRELEVANT = frozenset({
+    'joint_mean', 'joint_std', 'velocity_std', 'dim', 'edge_dim', 'detail_dim', 'middle_dim',
     'patch_px', 'token_stride', 'num_blocks', 'num_heads', 'num_hazard_heads', 'residual_dim',
-    'flow_blocks', 'action_injection'})
+    'flow_blocks', 'substeps', 'action_injection', 'action_mode'})
+# Part of a name all the same, whatever they are: so entries of models with these are still found.
+_ALWAYS = {'edge_dim': 24, 'substeps': 3, 'action_mode': 'absolute'}
 
 
 def cached_windows(paths: list[Path], config: ModelConfig, cache: Path, *, threads: int = 2,
@@ -62,7 +64,8 @@ def cached_windows(paths: list[Path], config: ModelConfig, cache: Path, *, threa
 
 def entry_name(paths: list[Path], config: ModelConfig, *, unfilmed: bool = False) -> str:
     """Return the name of the cache entry of these files as they are now."""
-    cut = {key: value for key, value in asdict(config).items() if key not in _IRRELEVANT}
+    cut = {key: value for key, value in asdict(config).items() if key not in IRRELEVANT}
+    cut |= _ALWAYS
     about = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     total = hashlib.sha256(json.dumps([cut, about, unfilmed], sort_keys=True).encode())
     for module in (camera_views, episode, pictures, windows):
