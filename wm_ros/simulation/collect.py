@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -228,8 +227,3 @@ def simulate_episode(seed: int, *, split: str = 'id', duration_s: float = EPISOD
         extra = {name: partial(camera.render, sim.data)
                  for name, camera in zip(cameras[1:], others, strict=True)}
         return record_play(sim, schedule, recording, info=info, draw=draw, extra=extra)
-
-
-def preload() -> None:
-    """Build the mesh cache once, before several workers would each try to."""
-    mujoco.MjData(So101Simulation(sample_scene(0)).model)

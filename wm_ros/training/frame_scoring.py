@@ -20,7 +20,7 @@ from wm_ros.training.frame_metrics import (
     ssim,
     unit_frames,
 )
-from wm_ros.training.metrics import psnr
+from wm_ros.training.metrics import psnr_by_step
 from wm_ros.training.perceptual import Lpips
 from wm_ros.training.scoring import even_sample, window_input
 
@@ -59,8 +59,8 @@ class FrameScores:
         found = {}
         moving = self.moving[rows].sum(0)
         for who, suffix in SUFFIXES.items():
-            found[f'psnr{suffix}'] = _psnr(self.error[who][rows].mean(0))
-            found[f'psnr_moving{suffix}'] = _psnr(np.divide(
+            found[f'psnr{suffix}'] = psnr_by_step(self.error[who][rows].mean(0))
+            found[f'psnr_moving{suffix}'] = psnr_by_step(np.divide(
                 self.moving_error[who][rows].sum(0), moving,
                 out=np.full(len(moving), np.nan), where=moving > 0))
             found[f'ssim{suffix}'] = self.ssim[who][rows].mean(0)
@@ -70,10 +70,6 @@ class FrameScores:
         """Return the perceptual distance of some of ``lpips_rows``, float64 (H,), by name."""
         return {f'lpips{SUFFIXES[who]}': values[rows].mean(0)
                 for who, values in self.lpips.items()}
-
-
-def _psnr(error: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([psnr(float(value)) for value in error])
 
 
 def score_frames(engine: Engine, windows: Windows, index: NDArray[np.int64], *,

@@ -26,7 +26,6 @@ from wm_ros.training.hazard_metrics import calibration_error, ranking_figures
 from wm_ros.training.metrics import auroc, recall_threshold
 from wm_ros.training.scoring import command_windows, score_windows
 from wm_ros.training.uncertainty_metrics import ause, ause_random, spearman
-from wm_ros.world_model.config import ModelConfig
 
 HAZARD_HORIZON_S = 0.8
 
@@ -136,7 +135,7 @@ def score_hazards(engine: Engine, checkpoint: Checkpoint, windows: Windows, path
     free = np.flatnonzero(~windows.in_contact)
     risk, uncertainty, joints = score_windows(
         engine, windows, free, on_progress=lambda done: on_progress(done, len(free)))
-    step = hazard_step(config)
+    step = hazard_step(config.step_s, config.horizon)
     hazard = windows.hazard_by_step(config.step_s)[free, step]
     baseline = checkpoint.directory / BASELINE_FILE
     kinematic = (baseline_risk(load_file(baseline), windows, config)[free, step]
@@ -151,9 +150,9 @@ def score_hazards(engine: Engine, checkpoint: Checkpoint, windows: Windows, path
         joint_error_command=np.abs(windows.actions[free] - windows.joints[free]))
 
 
-def hazard_step(config: ModelConfig) -> int:
+def hazard_step(step_s: float, horizon: int) -> int:
     """Return the step that ends 0.8 s after the anchor, or the last one, from 0."""
-    return min(max(round(HAZARD_HORIZON_S / config.step_s), 1), config.horizon) - 1
+    return min(max(round(HAZARD_HORIZON_S / step_s), 1), horizon) - 1
 
 
 def kind_masks(windows: Windows, paths: list[Path]) -> dict[str, NDArray[np.bool_]]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wm_ros.training.batches import Batch, decoding_stride
 from wm_ros.training.config import TrainConfig
+from wm_ros.training.frame_metrics import MOVING_THRESHOLD
 from wm_ros.training.obstacles import draw_points, obstacle_distance
 from wm_ros.world_model.encoder import Context
 from wm_ros.world_model.flow import flow_pair
@@ -22,7 +23,6 @@ from wm_ros.world_model.hazard import DISTANCE_RANGE_M, DISTANCE_UNIT_M, Questio
 from wm_ros.world_model.model import Consequence, WorldModel
 from wm_ros.world_model.surface import Newest
 
-MOVING_THRESHOLD = 0.06
 _JOINT_UNIT_RAD = 0.02
 # Turns (rad) and shifts (m) of the camera that count alike.
 _CAMERA_UNITS = (0.02,) * 3 + (0.01,) * 3

@@ -58,3 +58,8 @@ def psnr(squared_error: float) -> float:
     frames in which nothing moves do not count as infinite.
     """
     return float('inf') if squared_error <= 0 else float(-10 * np.log10(squared_error))
+
+
+def psnr_by_step(squared_errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the PSNR in dB of each of H mean squared errors, float64 (H,)."""
+    return np.array([psnr(float(value)) for value in squared_errors])

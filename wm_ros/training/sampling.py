@@ -16,7 +16,7 @@ from wm_ros.data.windows import Windows
 from wm_ros.errors import EngineError
 from wm_ros.inference.engine import Engine
 from wm_ros.training.frame_metrics import gradient_energy, moving_pixels, unit_frames
-from wm_ros.training.metrics import psnr
+from wm_ros.training.metrics import psnr_by_step
 from wm_ros.training.scoring import window_input
 
 NUM_FUTURES = 8
@@ -61,20 +61,17 @@ class SampleScores:
                 if who in sums:
                     found[name + suffix] = (
                         float(sums[who][rows].sum()) / real if real > 0 else float('nan'))
-        found['psnr_mean_frame'] = _psnr(self.mean_error[rows])
+        found['psnr_mean_frame'] = psnr_by_step(self.mean_error[rows].mean(0))
         if self.has_sampler:
-            found['psnr_sampled'] = _psnr(self.error[rows].mean(1))
+            found['psnr_sampled'] = psnr_by_step(self.error[rows].mean(1).mean(0))
             # The best future as a whole: not another one at each step.
-            best = _psnr(self.error[rows, self.error[rows].mean(2).argmin(1)])
+            best = psnr_by_step(
+                self.error[rows, self.error[rows].mean(2).argmin(1)].mean(0))
             name = f'psnr_best_of_{self.error.shape[1]}'
             found[name] = best
             with np.errstate(invalid='ignore'):  # Both may be infinite, where nothing moves.
                 found[f'{name}_gain'] = best - found['psnr_mean_frame']
         return found
-
-
-def _psnr(error: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([psnr(float(value)) for value in error.mean(0)])
 
 
 def score_samples(engine: Engine, windows: Windows, index: NDArray[np.int64], *, step: int,

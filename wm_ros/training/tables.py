@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from wm_ros.training.hazard_scoring import hazard_step
+
 _WHO = (('', 'world model'), ('_copy', 'newest frame'), ('_linear', 'linear motion'))
 
 
@@ -175,7 +177,7 @@ def sampler_table(values: Mapping[str, Any]) -> TextTable:
     rows = [(label, number(values[name]), interval(values, name)) for name, label in (
         ('gradient_energy_ratio', 'gradient energy, sampled / real'),
         ('gradient_energy_ratio_mean', 'gradient energy, mean frame / real'))]
-    step = _hazard_step(values)
+    step = hazard_step(values['step_s'], len(values['psnr']))
     for name, label in (('psnr_best_of_8', 'PSNR of the best of 8 futures, dB'),
                         ('psnr_mean_frame', 'PSNR of the mean frame, dB'),
                         ('sampler.psnr_best_of_8_gain', 'the first minus the second, dB')):
@@ -188,10 +190,6 @@ def sampler_table(values: Mapping[str, Any]) -> TextTable:
     return TextTable('Sampled futures', ('figure', 'value', '95 % interval'), rows,
                      f'{values["sampler"]["windows"]} windows, at 0.8 s, guidance '
                      f'{values["sampler"]["guidance"]:g}. {note}')
-
-
-def _hazard_step(values: Mapping[str, Any]) -> int:
-    return min(max(round(0.8 / values['step_s']), 1), len(values['psnr'])) - 1
 
 
 def joint_table(values: Mapping[str, Any]) -> TextTable:

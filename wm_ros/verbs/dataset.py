@@ -3,7 +3,6 @@
 """Describe, check and label data sets."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,14 @@ from wm_ros.verbs.shared import check_writable, console, positive_float, progres
 def dataset_info(arguments: argparse.Namespace) -> int:
     """Say what is in episodes, a bag or a LeRobot data set."""
     from wm_ros.data.describing import describe
+    from wm_ros.inference.checkpoint import write_json
     check_writable(arguments.json)
     with progress_bar() as progress:
         task = progress.add_task('reading', total=None)
         figures = describe(arguments.data,
                            lambda done: progress.update(task, completed=done))
     if arguments.json:
-        _write_json(arguments.json, figures)
+        write_json(arguments.json, figures)
     table = Table('figure', 'value', title=str(arguments.data))
     for name, value in figures.items():
         if isinstance(value, dict):
@@ -41,6 +41,7 @@ def dataset_check(arguments: argparse.Namespace) -> int:
     """Find gaps, clock skew, frozen cameras, missing joints and damage in episodes."""
     from wm_ros.data.checks import ERROR, CheckLimits, check_files
     from wm_ros.data.episode import list_episodes
+    from wm_ros.inference.checkpoint import write_json
     check_writable(arguments.json)
     limits = CheckLimits(gap_periods=arguments.gap_periods, skew_s=arguments.skew,
                          frozen_frames=arguments.frozen_frames)
@@ -51,7 +52,7 @@ def dataset_check(arguments: argparse.Namespace) -> int:
             task, completed=done))
     errors = sum(item.level == ERROR for item in findings)
     if arguments.json:
-        _write_json(arguments.json, {
+        write_json(arguments.json, {
             'episodes': len(paths), 'errors': errors, 'warnings': len(findings) - errors,
             'findings': [asdict(item) for item in findings]})
     if findings:
@@ -89,12 +90,6 @@ def dataset_label(arguments: argparse.Namespace) -> int:
     labeller.finish()
     console.print(f'{changed} episodes of {arguments.data} have new labels')
     return tell_problems('dataset label', problems)
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    scratch = path.with_name(f'.{path.name}.tmp')
-    scratch.write_text(json.dumps(values, indent=2) + '\n', encoding='utf-8')
-    scratch.replace(path)
 
 
 def add_parser(verbs: Any) -> None:
