@@ -143,12 +143,16 @@ class Bench:
         (self.data / 'episode_000000000.safetensors').write_bytes(b'episode')
         self.json = root / 'out.json'
         self.calibration = None
+        self.is_readable = True
         self.scores = make_scores(300, 300)
-        monkeypatch.setattr(calibrating, 'load_checkpoint', lambda path: SimpleNamespace(
-            directory=path, config=CONFIG, calibration=self.calibration))
+        monkeypatch.setattr(calibrating, 'load_checkpoint', self._load)
         monkeypatch.setattr(calibrating, 'score_episodes', self._score)
         monkeypatch.setattr(self_trust, 'write_self_trust', self._trust)
         self.scored = 0
+
+    def _load(self, path, *, is_for_calibration=False):
+        assert self.is_readable or is_for_calibration, 'the thresholds were read'
+        return SimpleNamespace(directory=path, config=CONFIG, calibration=self.calibration)
 
     def _score(self, *args, **kwargs):
         self.scored += 1
@@ -190,6 +194,12 @@ def test_a_calibration_is_written_with_what_is_proven(bench, capsys):
     assert 0 < found.ltt_lower <= found.lower
     assert 0.05 < found.miss_bound < 0.1
     assert 'calibration.json' in (bench.checkpoint / 'manifest.json').read_text()
+
+
+def test_thresholds_that_cannot_be_read_are_chosen_anew(bench, capsys):
+    """Every message about such thresholds says to calibrate again, which read them first."""
+    bench.is_readable = False
+    assert bench.run(capsys)[0] == 0
 
 
 def test_separable_classes_are_stated_as_one_threshold(bench, capsys):

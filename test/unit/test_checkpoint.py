@@ -28,6 +28,8 @@ from wm_ros.inference.checkpoint import (  # noqa: E402
     file_sha256,
     load_checkpoint,
     resolve_checkpoint,
+    write_json,
+    write_manifest,
 )
 from wm_ros.inference.engine import CheckOutput, make_engine, risk_from_logits  # noqa: E402
 from wm_ros.inference.judge import Judge  # noqa: E402
@@ -229,13 +231,31 @@ def test_graphs_of_another_version_are_refused(tmp_path):
 
 
 def test_thresholds_of_other_weights_are_refused(tmp_path):
-    from wm_ros.inference.checkpoint import write_json, write_manifest
     write_tiny_checkpoint(tmp_path)
     values = json.loads((tmp_path / 'calibration.json').read_text())
     write_json(tmp_path / 'calibration.json', {**values, 'weights_sha256': 'other'})
     write_manifest(tmp_path)
     with pytest.raises(CheckpointError, match='belongs to other weights'):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(('change', 'text'), [
+    ({'lower': None}, 'lower is None, expected float'),
+    ({'upper': '0.4'}, "upper is '0.4', expected float"),
+    ({'uncertainty_limit': '0.2'}, "uncertainty_limit is '0.2'"),
+    ({'weights_sha256': 3}, 'weights_sha256 is 3'), ({'shorter': [['a', 'b']]}, 'shorter'),
+    ({'version': 77}, 'version 77'), ({'lower': 2}, 'lower = 2')])
+def test_thresholds_that_cannot_be_are_named_with_their_file(tmp_path, change, text):
+    """``lower: null`` ended in a TypeError, and no message named the file."""
+    write_tiny_checkpoint(tmp_path)
+    values = json.loads((tmp_path / 'calibration.json').read_text())
+    write_json(tmp_path / 'calibration.json', {**values, **change})
+    write_manifest(tmp_path)
+    with pytest.raises(CheckpointError, match=f'{tmp_path}/calibration.json: .*{text}'
+                       '.*calibrate the checkpoint again'):
+        load_checkpoint(tmp_path)
+    # To choose others it need not be read.
+    assert load_checkpoint(tmp_path, is_for_calibration=True).calibration is None
 
 
 def test_what_is_absent_is_an_error_not_a_fallback(checkpoint_path):

@@ -18,6 +18,7 @@ from evaluation_rig import (
 )
 from safetensors.numpy import save_file
 
+from wm_ros.errors import CheckpointError
 from wm_ros.inference.checkpoint import BASELINE_FILE
 from wm_ros.training.baseline import HIDDEN, features
 from wm_ros.training.evaluation import EvaluationOptions, measure
@@ -241,6 +242,17 @@ def test_the_classifier_without_a_camera_is_scored_where_there_is_one(tmp_path):
     assert found.auroc == 0.5
     assert found.auroc_kinematic == 1
     assert found.false_veto_at_95_recall_kinematic == 0
+
+
+def test_a_damaged_classifier_is_named_before_anything_is_scored(tmp_path):
+    """The manifest vouches for the bytes that there are, not for what they are."""
+    save_file({'0.weight': np.zeros((HIDDEN, 3), np.float32)}, tmp_path / BASELINE_FILE)
+    whole = (tmp_path / BASELINE_FILE).read_bytes()
+    (tmp_path / BASELINE_FILE).write_bytes(whole[:-100])
+    engine = FakeEngine()
+    engine.check_batch = None
+    with pytest.raises(CheckpointError, match=f'{BASELINE_FILE} cannot be read.*wm-ros export'):
+        run(tmp_path, engine)
 
 
 def test_windows_that_all_start_in_contact_are_refused(tmp_path):

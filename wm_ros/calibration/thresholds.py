@@ -106,9 +106,11 @@ class Calibration:
         for lower, upper in ((self.lower, self.upper), *(pair for pair in self.shorter if pair)):
             if not 0 <= lower <= upper <= 1:
                 raise CalibrationError(f'thresholds lower = {lower}, upper = {upper} must '
-                                       'satisfy 0 <= lower <= upper <= 1')
+                                       'satisfy 0 <= lower <= upper <= 1; calibrate the '
+                                       'checkpoint again')
         if self.method not in METHODS:
-            raise CalibrationError(f'method = {self.method!r} must be one of {METHODS}')
+            raise CalibrationError(f'method = {self.method!r} must be one of {METHODS}; calibrate '
+                                   'the checkpoint again')
 
     def decide(self, risk: float, uncertainty: float = 0.0) -> Decision:
         """
@@ -290,7 +292,7 @@ def calibration_from_dict(values: Mapping[str, Any]) -> Calibration:
     """
     Read the JSON form of this version or of an older one.
 
-    :raises CalibrationError: if the version or a key is not this program's.
+    :raises CalibrationError: if the version, a key or a value is not this program's.
     """
     content = dict(values)
     version = content.pop('version', None)
@@ -301,10 +303,24 @@ def calibration_from_dict(values: Mapping[str, Any]) -> Calibration:
     if wrong:
         raise CalibrationError(f'calibration of version {version} has missing or unknown keys '
                                f'{wrong}; calibrate the checkpoint again')
+    pairs = content.pop('shorter', ())
+    _check_kinds(content)
     try:
-        shorter = tuple(pair if pair is None else Pair(*pair)
-                        for pair in content.pop('shorter', ()))
+        return Calibration(**content, shorter=tuple(
+            pair if pair is None else Pair(*pair) for pair in pairs))
     except TypeError as error:
         raise CalibrationError(f'calibration: shorter is no list of pairs ({error}); calibrate '
                                'the checkpoint again') from error
-    return Calibration(**content, shorter=shorter)
+
+
+def _check_kinds(content: Mapping[str, Any]) -> None:
+    """Refuse values that would be compared with a risk only when a command comes."""
+    kinds = {item.name: item.type for item in fields(Calibration)}
+    for name, value in content.items():
+        kind: Any = kinds[name]
+        # JSON knows whole numbers without a point as well.
+        is_whole = type(value) is int and kind is not int
+        if not isinstance(float(value) if is_whole else value, kind):
+            expected = getattr(kind, '__name__', kind)
+            raise CalibrationError(f'calibration: {name} is {value!r}, expected {expected}; '
+                                   'calibrate the checkpoint again')

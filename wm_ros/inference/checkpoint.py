@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_ros.calibration.thresholds import Calibration, calibration_from_dict
-from wm_ros.errors import CheckpointError
+from wm_ros.errors import CalibrationError, CheckpointError
 from wm_ros.world_model.config import ModelConfig, config_from_dict
 
 CONFIG_FILE = 'config.json'
@@ -107,13 +107,14 @@ def _model_roots() -> list[Path]:
     return roots
 
 
-def load_checkpoint(path: Path, *, is_for_export: bool = False) -> Checkpoint:
+def load_checkpoint(path: Path, *, is_for_export: bool = False, is_for_calibration: bool = False
+                    ) -> Checkpoint:
     """
     Open a checkpoint directory and verify every file of it.
 
     :param is_for_export: its graphs may be missing or of another version: they are made anew.
-    :raises CheckpointError: if a file is missing, altered or of another version.
-    :raises CalibrationError: if the thresholds cannot be read.
+    :param is_for_calibration: its thresholds are not read: others are chosen.
+    :raises CheckpointError: if a file is missing, altered, unreadable or of another version.
     """
     manifest = _read_json(path / MANIFEST_FILE)
     hashes = _read_hashes(path, manifest)
@@ -130,12 +131,8 @@ def load_checkpoint(path: Path, *, is_for_export: bool = False) -> Checkpoint:
                               f"runs {GRAPHS_VERSION}; export the checkpoint again with 'wm-ros "
                               f"export --renew --checkpoint {path}'")
     calibration = None
-    if CALIBRATION_FILE in hashes:
-        calibration = calibration_from_dict(_read_json(path / CALIBRATION_FILE))
-        if calibration.weights_sha256 != hashes[WEIGHTS_FILE]:
-            raise CheckpointError(
-                f'{path / CALIBRATION_FILE} belongs to other weights; calibrate this checkpoint '
-                "again with 'wm-ros calibrate'")
+    if CALIBRATION_FILE in hashes and not is_for_calibration:
+        calibration = _read_calibration(path / CALIBRATION_FILE, hashes[WEIGHTS_FILE])
     return Checkpoint(
         directory=path, config=config_from_dict(_read_json(path / CONFIG_FILE)),
         calibration=calibration,
@@ -171,6 +168,17 @@ def file_sha256(path: Path) -> str:
         while block := handle.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _read_calibration(path: Path, weights_sha256: str) -> Calibration:
+    try:
+        calibration = calibration_from_dict(_read_json(path))
+    except CalibrationError as error:
+        raise CheckpointError(f'{path}: {error}') from error
+    if calibration.weights_sha256 != weights_sha256:
+        raise CheckpointError(f'{path} belongs to other weights; calibrate this checkpoint again '
+                              "with 'wm-ros calibrate'")
+    return calibration
 
 
 def _read_hashes(path: Path, manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -67,8 +67,7 @@ class Judge:
 
         :param settings: which TensorRT engine; others take none.
         :param guidance: of sampled futures, see ``Engine.sample``.
-        :raises CheckpointError: if a file is missing, altered or of another version.
-        :raises CalibrationError: if its thresholds cannot be read.
+        :raises CheckpointError: if a file is missing, altered, unreadable or of another version.
         :raises EngineError: if the engine is absent or refuses the model.
         """
         checkpoint = load_checkpoint(checkpoint_path)

@@ -7,10 +7,15 @@ It knows where play tends to run into things and nothing of where they stand thi
 world model is worth is what it does better than this. Trained with torch, run with numpy.
 """
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from wm_ros.data.windows import Windows
+from wm_ros.errors import CheckpointError
 from wm_ros.world_model.config import ModelConfig
 
 HIDDEN = 128
@@ -52,6 +57,20 @@ def train_baseline(windows: Windows, config: ModelConfig, *, seed: int, epochs: 
         optimizer.step()
         schedule.step()
     return {name: value.detach().numpy() for name, value in net.state_dict().items()}
+
+
+def read_baseline(path: Path) -> dict[str, NDArray[np.float32]]:
+    """
+    Read the weights of a checkpoint's classifier.
+
+    :raises CheckpointError: if the file is not whole.
+    """
+    try:
+        weights: dict[str, NDArray[np.float32]] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{path} cannot be read: {error}; restore it, or export the '
+                              "checkpoint again with 'wm-ros export'") from error
+    return weights
 
 
 def baseline_risk(weights: dict[str, NDArray[np.float32]], windows: Windows, config: ModelConfig

@@ -57,7 +57,7 @@ def calibrate_checkpoint(checkpoint_path: Path, paths: list[Path], promise: Prom
 
     :raises CalibrationError: if the episodes cannot support the promises; nothing is written.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
+    checkpoint = load_checkpoint(checkpoint_path, is_for_calibration=True)
     scores = score_episodes(
         checkpoint, paths, engine=engine, num_threads=num_threads,
         on_progress=lambda done: on_progress('score', done, len(paths)))

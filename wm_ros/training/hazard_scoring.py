@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from wm_ros.data.episode import read_episode
 from wm_ros.data.windows import Windows
 from wm_ros.inference.checkpoint import BASELINE_FILE, Checkpoint
 from wm_ros.inference.engine import Engine
-from wm_ros.training.baseline import baseline_risk
+from wm_ros.training.baseline import baseline_risk, read_baseline
 from wm_ros.training.bootstrap import group_rows
 from wm_ros.training.hazard_metrics import calibration_error, ranking_figures
 from wm_ros.training.metrics import auroc, recall_threshold
@@ -130,16 +129,18 @@ def score_hazards(engine: Engine, checkpoint: Checkpoint, windows: Windows, path
 
     :param paths: the episode files, in the order of ``windows.episode``.
     :param on_progress: called with how much is done and of how much.
+    :raises CheckpointError: if the kinematics-only classifier cannot be read.
     """
     config = checkpoint.config
     free = np.flatnonzero(~windows.in_contact)
+    path = checkpoint.directory / BASELINE_FILE
+    baseline = read_baseline(path) if path.is_file() else None
     risk, uncertainty, joints = score_windows(
         engine, windows, free, on_progress=lambda done: on_progress(done, len(free)))
     step = hazard_step(config.step_s, config.horizon)
     hazard = windows.hazard_by_step(config.step_s)[free, step]
-    baseline = checkpoint.directory / BASELINE_FILE
-    kinematic = (baseline_risk(load_file(baseline), windows, config)[free, step]
-                 if baseline.is_file() else None)
+    kinematic = (None if baseline is None
+                 else baseline_risk(baseline, windows, config)[free, step])
     return HazardScores(
         index=free, episode=windows.episode[free], step=step, risk=risk, uncertainty=uncertainty,
         kinematic=kinematic, hazard=hazard, time_s=windows.hazard_time_s[free],
