@@ -171,7 +171,7 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
         content['edge_dim'] = 0
     elif found != (FORMAT, VERSION):
         raise CheckpointError(f'model config is format {found[0]!r} version {found[1]!r}; this '
-                              f'program reads {FORMAT!r} version {VERSION}')
+                              f'program reads {FORMAT!r} versions {_WITHOUT_EDGES} and {VERSION}')
     known = {item.name for item in fields(ModelConfig)}
     unknown = sorted(set(content) - known)
     if unknown:
