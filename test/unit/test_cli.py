@@ -100,10 +100,47 @@ def test_held_out_episodes_are_collected_where_there_are_none(monkeypatch, tmp_p
     monkeypatch.setattr(collect, 'collect', make)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     found = held_out_episodes(argparse.Namespace(
-        checkpoint=checkpoint, data=None, split='objects', seed=5, episodes=2, workers=1))
+        checkpoint=checkpoint, data=None, split='objects', seed=5, episodes=2, workers=1),
+        num_collected=9)
     directory = tmp_path / 'wm_ros' / 'episodes' / name
     assert calls == [(directory, True, {
         'num_episodes': 2, 'seed': 5, 'workers': 1, 'split': 'objects',
         'cameras': cameras, 'duration_s': 6.0, 'glimpses': 0})]
     assert [path.name for path in found] == [
         'episode_000000000.safetensors', 'episode_000000001.safetensors']
+
+
+@pytest.mark.parametrize(('verb', 'work', 'num_collected'), [
+    (('evaluate',), 'evaluation.evaluate', 200),
+    (('rollout',), 'rollout_drift.measure_drift', 50),
+    (('calibrate', '--check'), 'calibrating.check_checkpoint', 300)])
+def test_all_episodes_that_are_there_are_used_or_a_number_is_collected(
+        capsys, monkeypatch, tmp_path, verb, work, num_collected):
+    """Of more than 200 in --data the first 200 were measured, without a word."""
+    pytest.importorskip('torch', reason="needs the train extra: pip install 'wm_ros[train]'")
+    from wm_ros.errors import DatasetError
+    from wm_ros.verbs import evaluate
+    (tmp_path / 'data').mkdir()
+    for number in range(num_collected + 1):
+        (tmp_path / 'data' / f'episode_{number:09d}.safetensors').touch()
+    used, collected = [], []
+
+    def stop(_checkpoint, paths, *_arguments, **_options):
+        used.append(len(paths))
+        raise DatasetError('seen enough')
+
+    def collect(directory, _split, *, episodes, **_options):
+        collected.append(episodes)
+        directory.mkdir(parents=True, exist_ok=True)
+        for number in range(num_collected + 1):
+            (directory / f'episode_{number:09d}.safetensors').touch()
+
+    monkeypatch.setattr(f'wm_ros.training.{work}', stop)
+    monkeypatch.setattr(evaluate, 'collect_split', collect)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    for options in (('--data', str(tmp_path / 'data')),
+                    ('--data', str(tmp_path / 'data'), '--episodes', '7'), (),
+                    ('--episodes', '8')):
+        assert run(capsys, *verb, *options)[0] == 1
+    assert used == [num_collected + 1, 7, num_collected, 8]
+    assert collected == [num_collected, 8]

@@ -94,7 +94,7 @@ def _choose(arguments: argparse.Namespace, checkpoint: Path) -> None:
         alpha_miss=arguments.alpha_miss, alpha_veto=arguments.alpha_veto,
         confidence=_confidence(arguments), must_be_proven=arguments.confidence is not None,
         method=arguments.method, alpha_abstain=arguments.alpha_abstain)
-    paths = held_out_episodes(arguments)
+    paths = held_out_episodes(arguments, num_collected=_CHECK_EPISODES)
     with progress_bar() as progress:
         result = calibrate_checkpoint(
             checkpoint, paths, promise, engine=arguments.engine,
@@ -190,12 +190,11 @@ def _uncertainty_statement(result: 'Calibration') -> str:
 def _check(arguments: argparse.Namespace, checkpoint: Path) -> None:
     from wm_ros.inference.checkpoint import write_json
     from wm_ros.training.calibrating import check_checkpoint
-    if arguments.data is None and arguments.episodes is None:
-        arguments.episodes = _CHECK_EPISODES
     _check_options(arguments)
     with progress_bar() as progress:
         found = check_checkpoint(
-            checkpoint, held_out_episodes(arguments), arguments.alphas,
+            checkpoint, held_out_episodes(arguments, num_collected=_CHECK_EPISODES),
+            arguments.alphas,
             repeats=arguments.repeats, seed=arguments.seed, confidence=_confidence(arguments),
             stop_s=arguments.stop_s, engine=arguments.engine, num_threads=arguments.threads,
             on_progress=stages(progress))

@@ -23,6 +23,8 @@ from wm_ros.verbs.shared import (
     stages,
 )
 
+_NUM_COLLECTED = 200
+
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Measure a checkpoint on held-out episodes."""
@@ -37,7 +39,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     if arguments.report:
         # A missing matplotlib must stop the run before its minutes, not after.
         from wm_ros.training.report import write_report
-    paths = held_out_episodes(arguments)
+    paths = held_out_episodes(arguments, num_collected=_NUM_COLLECTED)
     options = EvaluationOptions(
         engine=arguments.engine, num_threads=arguments.threads, repeats=arguments.bootstrap,
         sensitivity_windows=arguments.sensitivity_windows,
@@ -64,8 +66,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--split', choices=SPLITS,
                         default='id', help='kind of scenes to collect (default: %(default)s)')
     parser.add_argument('--seed', type=natural, default=1001)
-    parser.add_argument('--episodes', type=positive, default=200)
-    parser.add_argument('--data', type=Path, help='episodes to use instead of collecting')
+    add_episode_options(parser, num_collected=_NUM_COLLECTED)
     parser.add_argument('--json', type=Path, help='write the figures there')
     parser.add_argument('--report', type=Path, help='write a self-contained HTML report there')
     parser.add_argument('--sensitivity-windows', type=positive, default=600,
@@ -80,21 +81,30 @@ def add_parser(verbs: Any) -> None:
     add_workers_option(parser)
 
 
-def held_out_episodes(arguments: argparse.Namespace) -> list[Path]:
+def add_episode_options(parser: argparse.ArgumentParser, *, num_collected: int) -> None:
+    """Add the options that name episodes to use, or say how many to collect."""
+    parser.add_argument('--episodes', type=positive, help='use so many (default: all of --data, '
+                        f'or {num_collected} collected)')
+    parser.add_argument('--data', type=Path, help='episodes to use instead of collecting')
+
+
+def held_out_episodes(arguments: argparse.Namespace, *, num_collected: int) -> list[Path]:
     """
     Return the episodes in --data, or those of a split and seed, collected where missing.
 
     :param arguments: with ``checkpoint``, ``data``, ``split``, ``seed``, ``episodes`` and
         ``workers``.
+    :param num_collected: how many are collected, where ``episodes`` is None.
     """
     from wm_ros.data.episode import list_episodes
-    directory = arguments.data
+    directory, count = arguments.data, arguments.episodes
     if directory is None:
+        count = count or num_collected
         cameras = _cameras(arguments.checkpoint)
         directory = episode_cache(arguments.split, arguments.seed, cameras)
-        collect_split(directory, arguments.split, episodes=arguments.episodes,
+        collect_split(directory, arguments.split, episodes=count,
                       seed=arguments.seed, workers=arguments.workers, cameras=cameras)
-    return list_episodes(directory)[:arguments.episodes]
+    return list_episodes(directory)[:count]
 
 
 def _cameras(checkpoint: str) -> tuple[str, ...]:

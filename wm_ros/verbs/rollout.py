@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from wm_ros.verbs.evaluate import held_out_episodes
+from wm_ros.verbs.evaluate import add_episode_options, held_out_episodes
 from wm_ros.verbs.shared import (
     SPLITS,
     add_verb,
@@ -20,6 +20,8 @@ from wm_ros.verbs.shared import (
     progress_bar,
 )
 
+_NUM_COLLECTED = 50
+
 
 def rollout(arguments: argparse.Namespace) -> None:
     """Predict step by step beyond the trained horizon and measure the drift."""
@@ -27,7 +29,7 @@ def rollout(arguments: argparse.Namespace) -> None:
     from wm_ros.training.rollout_drift import measure_drift
     checkpoint = resolve_checkpoint(arguments.checkpoint)
     check_writable(arguments.json)
-    paths = held_out_episodes(arguments)
+    paths = held_out_episodes(arguments, num_collected=_NUM_COLLECTED)
     with progress_bar() as progress:
         task = progress.add_task('rollouts', total=None)
         found = measure_drift(
@@ -59,8 +61,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument('--windows', type=positive, default=64)
     parser.add_argument('--split', choices=SPLITS, default='id', help='as for evaluate')
     parser.add_argument('--seed', type=natural, default=1001)
-    parser.add_argument('--episodes', type=positive, default=50)
-    parser.add_argument('--data', type=Path, help='episodes to use instead of collecting')
+    add_episode_options(parser, num_collected=_NUM_COLLECTED)
     parser.add_argument('--threads', type=positive, default=2)
     parser.add_argument('--json', type=Path)
     add_workers_option(parser)
