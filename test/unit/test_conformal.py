@@ -197,15 +197,25 @@ def test_a_promise_of_nothing_is_refused(changes):
 def test_json_form_round_trips_and_refuses_other_versions():
     calibration = make_calibration()
     values = calibration_to_dict(calibration)
-    assert values['version'] == 4
+    assert values['version'] == 5
     assert calibration_from_dict(values) == calibration
-    for version in (5, None, True, '1', [1]):
-        with pytest.raises(CalibrationError, match=r'this program reads 1 to 4'):
+    for version in (6, None, True, '1', [1]):
+        with pytest.raises(CalibrationError, match=r'this program reads 1 to 5'):
             calibration_from_dict({**values, 'version': version})
     with pytest.raises(CalibrationError, match='keys .*lower'):
         calibration_from_dict({'version': 2})
     with pytest.raises(CalibrationError, match="unknown keys .*'surprise'"):
         calibration_from_dict({**values, 'surprise': 1})
+
+
+def test_a_calibration_that_names_no_episodes_still_loads():
+    values = calibration_to_dict(make_calibration(episodes=('a', 'b')))
+    assert calibration_from_dict(values).episodes == ('a', 'b')
+    old = {key: value for key, value in values.items() if key != 'episodes'}
+    assert calibration_from_dict({**old, 'version': 4}).episodes == ()
+    for wrong in (3, 'ab', [1], None):
+        with pytest.raises(CalibrationError, match='episodes is no list of hashes'):
+            calibration_from_dict({**values, 'episodes': wrong})
 
 
 def test_a_calibration_of_version_1_still_loads():

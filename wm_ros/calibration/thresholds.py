@@ -32,7 +32,7 @@ from wm_ros.errors import CalibrationError
 CONFORMAL = 'conformal'
 LEARN_THEN_TEST = 'learn_then_test'
 METHODS = (CONFORMAL, LEARN_THEN_TEST)
-VERSION = 4
+VERSION = 5
 
 
 class Pair(NamedTuple):
@@ -75,6 +75,7 @@ class Calibration:
     :param uncertainty_ause_chance: the area of an uncertainty that knows nothing.
     :param shorter: thresholds for a chunk of which the first 1, 2, ... steps alone were looked
         at, up to one less than the horizon; None where too few hazards come so early.
+    :param episodes: SHA-256 of each episode's file; empty where only ``data_sha256`` is known.
     """
 
     lower: float
@@ -100,6 +101,7 @@ class Calibration:
     uncertainty_ause: float | None = None
     uncertainty_ause_chance: float | None = None
     shorter: tuple[Pair | None, ...] = ()
+    episodes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse thresholds that would let everything or nothing through by mistake."""
@@ -146,13 +148,14 @@ class Calibration:
 
 # Version 1 knew the two conformal thresholds alone. A checkpoint that carries one still loads,
 # with nothing proven. Version 2 knew nothing of the uncertainty, version 3 nothing of chunks that
-# are looked at for fewer steps.
+# are looked at for fewer steps, version 4 its episodes only as a whole.
 _OF_UNCERTAINTY = {'uncertainty_limit', 'alpha_abstain', 'uncertainty_spearman',
                    'uncertainty_ause', 'uncertainty_ause_chance'}
 _KEYS = {
     1: {item.name for item in fields(Calibration) if item.default is MISSING},
-    2: {item.name for item in fields(Calibration)} - _OF_UNCERTAINTY - {'shorter'},
-    3: {item.name for item in fields(Calibration)} - {'shorter'},
+    2: {item.name for item in fields(Calibration)} - _OF_UNCERTAINTY - {'shorter', 'episodes'},
+    3: {item.name for item in fields(Calibration)} - {'shorter', 'episodes'},
+    4: {item.name for item in fields(Calibration)} - {'episodes'},
     VERSION: {item.name for item in fields(Calibration)},
 }
 
@@ -303,10 +306,14 @@ def calibration_from_dict(values: Mapping[str, Any]) -> Calibration:
     if wrong:
         raise CalibrationError(f'calibration of version {version} has missing or unknown keys '
                                f'{wrong}; calibrate the checkpoint again')
-    pairs = content.pop('shorter', ())
+    pairs, episodes = content.pop('shorter', ()), content.pop('episodes', ())
     _check_kinds(content)
+    if not isinstance(episodes, list | tuple) or not all(
+            isinstance(item, str) for item in episodes):
+        raise CalibrationError('calibration: episodes is no list of hashes; calibrate the '
+                               'checkpoint again')
     try:
-        return Calibration(**content, shorter=tuple(
+        return Calibration(**content, episodes=tuple(episodes), shorter=tuple(
             pair if pair is None else Pair(*pair) for pair in pairs))
     except TypeError as error:
         raise CalibrationError(f'calibration: shorter is no list of pairs ({error}); calibrate '

@@ -38,14 +38,21 @@ class Check:
     :param refusals: why the others were left out, and how many more episodes they take.
     :param calibration: the thresholds in use; None if the checkpoint has none.
     :param fresh: what they did on these episodes.
-    :param is_fresh: False if these are the very episodes that they were calibrated on.
+    :param num_episodes: how many were scored.
+    :param num_seen: how many of them the thresholds in use were chosen on.
     """
 
     rows: list[Coverage]
     refusals: list[str]
     calibration: Calibration | None
     fresh: Fresh | None
-    is_fresh: bool
+    num_episodes: int
+    num_seen: int
+
+    @property
+    def is_fresh(self) -> bool:
+        """Say whether these episodes can test the thresholds in use."""
+        return self.num_seen == 0
 
 
 def calibrate_checkpoint(checkpoint_path: Path, paths: list[Path], promise: Promise, *,
@@ -61,11 +68,13 @@ def calibrate_checkpoint(checkpoint_path: Path, paths: list[Path], promise: Prom
     scores = score_episodes(
         checkpoint, paths, engine=engine, num_threads=num_threads,
         on_progress=lambda done: on_progress('score', done, len(paths)))
+    hashes = [file_sha256(path) for path in paths]
     result = calibrate(
         present(scores.hazard), present(scores.safe), promise,
         weights_sha256=file_sha256(checkpoint.directory / WEIGHTS_FILE),
-        data_sha256=dataset_sha256(paths))
-    result = replace(result, **doubt_limit(scores, result, promise.alpha_abstain))
+        data_sha256=dataset_sha256(paths, hashes))
+    result = replace(result, episodes=tuple(hashes),
+                     **doubt_limit(scores, result, promise.alpha_abstain))
     if scores.by_step is not None:
         result = replace(result, shorter=shorter_thresholds(scores.by_step, promise))
     write_json(checkpoint.directory / CALIBRATION_FILE, calibration_to_dict(result))
@@ -103,12 +112,20 @@ def check_checkpoint(checkpoint_path: Path, paths: list[Path], alphas: Sequence[
     return Check(
         rows=rows, refusals=refusals, calibration=stored,
         fresh=None if stored is None else measure(stored, scores),
-        is_fresh=stored is None or stored.data_sha256 != dataset_sha256(paths))
+        num_episodes=len(paths), num_seen=0 if stored is None else _num_seen(stored, paths))
 
 
-def dataset_sha256(paths: list[Path]) -> str:
-    """Return one hash over the names and bytes of episode files."""
+def dataset_sha256(paths: list[Path], hashes: list[str]) -> str:
+    """Return one hash over the names and bytes of episode files, from those of their bytes."""
     total = hashlib.sha256()
-    for path in paths:
-        total.update(f'{path.name} {file_sha256(path)}\n'.encode())
+    for path, digest in zip(paths, hashes, strict=True):
+        total.update(f'{path.name} {digest}\n'.encode())
     return total.hexdigest()
+
+
+def _num_seen(calibration: Calibration, paths: list[Path]) -> int:
+    """Count the episodes that thresholds were chosen on; older ones know only all together."""
+    hashes, known = [file_sha256(path) for path in paths], set(calibration.episodes)
+    if known:
+        return sum(digest in known for digest in hashes)
+    return len(paths) if dataset_sha256(paths, hashes) == calibration.data_sha256 else 0

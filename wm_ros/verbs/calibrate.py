@@ -102,7 +102,7 @@ def _choose(arguments: argparse.Namespace, checkpoint: Path) -> None:
     table = Table('figure', 'value', title='calibration')
     for item in fields(result):
         value = getattr(result, item.name)
-        if item.name == 'shorter':
+        if item.name in ('shorter', 'episodes'):
             continue
         table.add_row(item.name, f'{value:.4f}' if isinstance(value, float) else str(value))
     console.print(table)
@@ -200,7 +200,7 @@ def _check(arguments: argparse.Namespace, checkpoint: Path) -> None:
             on_progress=stages(progress))
     _print_rows(found, _confidence(arguments))
     if found.fresh is not None:
-        _print_fresh(found.fresh, found.is_fresh)
+        _print_fresh(found.fresh, found)
     if arguments.json:
         write_json(arguments.json, check_rows(found))
     broken = [*found.refusals, *_broken(found)]
@@ -288,9 +288,10 @@ def _figures(found: 'Check', confidence: float) -> list[tuple[str, list[str]]]:
     return lines
 
 
-def _print_fresh(fresh: 'Fresh', is_fresh: bool) -> None:
+def _print_fresh(fresh: 'Fresh', found: 'Check') -> None:
     title = 'the thresholds in use on these episodes' + (
-        '' if is_fresh else ': NO TEST, they were chosen on them')
+        '' if found.is_fresh else f': NO TEST: {found.num_seen} of these {found.num_episodes} '
+        'episodes are among those that they were chosen on')
     table = Table('figure', 'measured', '95 % interval', 'promised', 'allowed by chance', 'kept',
                   title=title)
     rates = {'hazards missed': fresh.miss, 'false vetoes': fresh.false_veto,
@@ -301,7 +302,7 @@ def _print_fresh(fresh: 'Fresh', is_fresh: bool) -> None:
         rates |= {f'missed within {steps} steps': miss,
                   f'false vetoes, {steps} steps': false_veto}
     for name, rate in rates.items():
-        promised = rate.promise is not None and is_fresh
+        promised = rate.promise is not None and found.is_fresh
         table.add_row(
             name, f'{rate.errors} of {rate.number}', _range(rate.ci95),
             _share(rate.promise) if promised else '', str(rate.limit) if promised else '',
