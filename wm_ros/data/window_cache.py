@@ -34,8 +34,6 @@ IRRELEVANT = frozenset({
     'joint_mean', 'joint_std', 'velocity_std', 'dim', 'edge_dim', 'detail_dim', 'middle_dim',
     'patch_px', 'token_stride', 'num_blocks', 'num_heads', 'num_hazard_heads', 'residual_dim',
     'flow_blocks', 'substeps', 'action_injection', 'action_mode'})
-# Part of a name all the same, whatever they are: so entries of models with these are still found.
-_ALWAYS = {'edge_dim': 24, 'substeps': 3, 'action_mode': 'absolute'}
 
 
 def cached_windows(paths: list[Path], config: ModelConfig, cache: Path, *, threads: int = 2,
@@ -65,7 +63,6 @@ def cached_windows(paths: list[Path], config: ModelConfig, cache: Path, *, threa
 def entry_name(paths: list[Path], config: ModelConfig, *, unfilmed: bool = False) -> str:
     """Return the name of the cache entry of these files as they are now."""
     cut = {key: value for key, value in asdict(config).items() if key not in IRRELEVANT}
-    cut |= _ALWAYS
     about = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     total = hashlib.sha256(json.dumps([cut, about, unfilmed], sort_keys=True).encode())
     for module in (camera_views, episode, pictures, windows):
