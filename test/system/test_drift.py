@@ -47,6 +47,16 @@ def graph(tmp_path):
         yield processes
 
 
+@pytest.fixture
+def gate(graph):
+    """Start the predictor and what asks it."""
+    with Harness() as harness:
+        gate = Gate(harness)
+        harness.configure_and_activate('wm_predictor')
+        harness.wait_matched()
+        yield gate
+
+
 class Gate:
     """What the gate would ask: may the arm stay where it is?"""
 
@@ -71,8 +81,8 @@ class Gate:
         """Return the command to turn the base to the middle, and the joints it starts from."""
         trajectory, state = self.hold()
         by_rad = -0.3 if state.position[0] > 0 else 0.3
-        for index, point in enumerate(trajectory.points):
-            point.positions[0] += by_rad * (0.125, 1.0)[index]
+        for point, share in zip(trajectory.points, (0.125, 1.0), strict=True):
+            point.positions[0] += by_rad * share
         return trajectory, state
 
     def ask(self, trajectory, state):
@@ -104,62 +114,52 @@ class Gate:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_knocked_camera_swapped_colours_and_a_dimmed_light_each_end_in_abstain(graph):
-    with Harness() as harness:
-        gate = Gate(harness)
-        harness.configure_and_activate('wm_predictor')
-        harness.wait_matched()
+def test_a_knocked_camera_swapped_colours_and_a_dimmed_light_each_end_in_abstain(graph, gate):
+    def let(**changes):
+        request = SetParameters.Request(parameters=[
+            Parameter(name, value=value).to_parameter_msg()
+            for name, value in {**NOMINAL, **changes}.items()])
+        results = gate.harness.call(SetParameters, 'so101_sim/set_parameters', request).results
+        assert all(result.successful for result in results), results
 
-        def let(**changes):
-            request = SetParameters.Request(parameters=[
-                Parameter(name, value=value).to_parameter_msg()
-                for name, value in {**NOMINAL, **changes}.items()])
-            results = harness.call(SetParameters, 'so101_sim/set_parameters', request).results
-            assert all(result.successful for result in results), results
+    def is_ok(verdict):
+        graph.check()
+        return verdict.decision == Verdict.OK
 
-        def is_ok(verdict):
-            graph.check()
-            return verdict.decision == Verdict.OK
-
-        gate.ask_until(is_ok, 'nothing is wrong yet')
-        for changes in ({'camera_offset_m': [0.0, 0.05, 0.03], 'camera_turn_deg': [0.0, 8.0, 0.0]},
-                        {'swap_red_blue': True}, {'light_factor': 0.25}):
-            let(**changes)
-            verdict = gate.ask_until(lambda v: v.reasons & Verdict.OOD, f'{changes} not seen')
-            assert verdict.decision in (Verdict.ABSTAIN, Verdict.VETO), verdict
-            assert 'no longer fits the calibration' in verdict.message
-            report = gate.reports.expect(lambda r: any(
-                status.name == 'wm_predictor: drift' and status.message != 'ok'
-                for status in r.status))
-            assert 'false alarms an hour' in str(report)
-            let()
-            gate.ask_until(is_ok, f'{changes} undone')
+    gate.ask_until(is_ok, 'nothing is wrong yet')
+    for changes in ({'camera_offset_m': [0.0, 0.05, 0.03], 'camera_turn_deg': [0.0, 8.0, 0.0]},
+                    {'swap_red_blue': True}, {'light_factor': 0.25}):
+        let(**changes)
+        verdict = gate.ask_until(lambda v: v.reasons & Verdict.OOD, f'{changes} not seen')
+        assert verdict.decision in (Verdict.ABSTAIN, Verdict.VETO), verdict
+        assert 'no longer fits the calibration' in verdict.message
+        report = gate.reports.expect(lambda r: any(
+            status.name == 'wm_predictor: drift' and status.message != 'ok'
+            for status in r.status))
+        assert 'false alarms an hour' in str(report)
+        let()
+        gate.ask_until(is_ok, f'{changes} undone')
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_predicted_motion_is_compared_with_what_the_camera_then_shows(graph):
-    with Harness() as harness:
-        gate = Gate(harness)
-        harness.configure_and_activate('wm_predictor')
-        harness.wait_matched()
+def test_a_predicted_motion_is_compared_with_what_the_camera_then_shows(graph, gate):
+    def drift():
+        gate.reports.clear()
+        report = gate.reports.expect(lambda r: any(
+            status.name == 'wm_predictor: drift' for status in r.status), timeout_s=WAIT_S)
+        return {item.key: item.value for status in report.status
+                if status.name == 'wm_predictor: drift' for item in status.values}
 
-        def drift():
-            gate.reports.clear()
-            report = gate.reports.expect(lambda r: any(
-                status.name == 'wm_predictor: drift' for status in r.status), timeout_s=WAIT_S)
-            return {item.key: item.value for status in report.status
-                    if status.name == 'wm_predictor: drift' for item in status.values}
+    def is_scored():
+        graph.check()
+        gate.joints.clear()
+        trajectory, state = gate.turn()
+        if gate.ask(trajectory, state).decision == Verdict.OK:
+            gate.commands.publish(trajectory)
+        gate.harness.spin_for(1.5)
+        return int(drift().get('prediction_scores', 0)) > 0
 
-        def is_scored():
-            graph.check()
-            gate.joints.clear()
-            trajectory, state = gate.turn()
-            if gate.ask(trajectory, state).decision == Verdict.OK:
-                gate.commands.publish(trajectory)
-            harness.spin_for(1.5)
-            return int(drift().get('prediction_scores', 0)) > 0
-
-        harness.spin_until(is_scored, 2 * WAIT_S, lambda: f'no prediction was scored: {drift()}')
-        p_value = float(drift()['prediction_p_value'])
-        assert p_value > 0.01, f'the frame that came is not like the predicted one: p = {p_value}'
+    gate.harness.spin_until(is_scored, 2 * WAIT_S, lambda: f'no prediction was scored: {drift()}')
+    p_value = float(drift()['prediction_p_value'])
+    assert p_value > 0.01, f'the frame that came is not like the predicted one: p = {p_value}'
