@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import MarkerArray
 
-from wm_ros.datatypes import Reason
+from wm_ros.datatypes import Decision, Reason
 from wm_ros.gate.values import NS_PER_S, Now
 from wm_ros.msg import GateState, Prediction, Verdict
 from wm_ros.ros import qos
@@ -93,6 +94,40 @@ def test_a_gate_that_stood_still_between_decision_and_publisher_holds(harness, m
     assert 'before the command could be published' in state.message
     assert list(bench.output.expect().points[0].positions) == bench.positions
     assert len(bench.output) == 0
+
+
+def test_a_hold_is_out_before_the_state_says_so(harness, monkeypatch):
+    """One event may change the state twice: here a release that is slow, and too late."""
+    bench = Bench(harness).arm()
+    bench.send()
+    bench.output.expect()
+    gate, outputs, read_clock = bench.node._gate, bench.node._outputs, bench.node._now
+    delays_s, sent = [], []
+
+    def decide(verdict, now, take_verdict=gate.take_verdict):
+        delays_s.append(6)
+        return take_verdict(replace(
+            verdict, decision=Decision.SLOW, speed_factor=0.5), now)
+
+    def read_later():
+        now, late_s = read_clock(), delays_s.pop() if delays_s else 0
+        return Now(now.steady_ns, now.ros_ns + late_s * NS_PER_S)
+
+    def note(publisher, name):
+        publish = publisher.publish
+        monkeypatch.setattr(publisher, 'publish', lambda message: (
+            sent.append(name(message)), publish(message)))
+
+    note(outputs._command, lambda message: 'hold')
+    note(outputs._state, lambda message: message.state)
+    monkeypatch.setattr(gate, 'take_verdict', decide)
+    monkeypatch.setattr(bench.node, '_now', read_later)
+    bench.send()
+    bench.expect_state(GateState.HOLD)
+    until = sent.index('hold')
+    assert GateState.SLOW in sent[:until]
+    assert GateState.HOLD not in sent[:until]
+    assert sent[until + 1] == GateState.HOLD
 
 
 def test_verdict_with_another_digest_releases_nothing(harness):

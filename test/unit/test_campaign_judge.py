@@ -47,6 +47,15 @@ def test_a_stop_without_a_hold_is_seen_once(state):
     assert broken(make_record([output(950)], reports)) == ['4']
 
 
+@pytest.mark.parametrize(('outputs', 'words'), [
+    ([output(950)], 'nothing came after'),
+    ([output(950), output(1003, True), output(1300)], 'a hold came 2.0 ms later'),
+    ([output(950), output(1300)], 'a command came 299.0 ms later')])
+def test_a_missing_hold_is_told_from_a_late_one(outputs, words):
+    (violation,) = judge(make_record(outputs, STOPPED), Timeline())
+    assert violation.words.endswith(words)
+
+
 def test_a_hold_that_comes_before_the_last_command_does_not_count():
     assert broken(make_record([output(940, True), output(950)], STOPPED)) == ['4']
 

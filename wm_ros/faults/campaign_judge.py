@@ -107,10 +107,21 @@ def _judge_order(record: Record, timeline: Timeline) -> Iterator[Violation]:
             if unheld.at_ns not in gaps and _could_hold(record, timeline, event):
                 yield Violation(invariant='4', at_ns=event.at_ns, words=(
                     f'the gate says {State(event.state).name} and the last message on the wire '
-                    'is a command, not a hold'))
+                    f'is a command, not a hold; {_next_output(record, timeline, event)}'))
             # Without joints there is nothing to hold at, now and later.
             unheld = None
         report = event
+
+
+def _next_output(record: Record, timeline: Timeline, report: Report) -> str:
+    """Say what came next: a hold that is late and one that never came have other causes."""
+    said_ns = _key(report, timeline)
+    later = ((_key(output, timeline) - said_ns, output) for output in record.outputs)
+    after_ns, output = min(((ns, output) for ns, output in later if ns > 0),
+                           default=(0, None), key=lambda pair: pair[0])
+    if output is None:
+        return 'nothing came after'
+    return f'a {"hold" if output.is_hold else "command"} came {after_ns / 1e6:.1f} ms later'
 
 
 def _gaps(record: Record) -> set[int]:

@@ -3,6 +3,7 @@
 """Carry out what the gate wants: publish, log, report. Every publisher of the gate is here."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -161,7 +162,7 @@ class GateOutputs:
             self._chunk.publish(convert.chunk_to_message(effect.chunk))
         elif isinstance(effect, StateChanged):
             self._report_change(effect)
-            self.publish_state(read_status())
+            self.publish_state(_as_of(effect, read_status()))
         elif isinstance(effect, Refused):
             self._node.get_logger().warning(
                 effect.message, throttle_duration_sec=_LOG_PERIOD_S)
@@ -177,3 +178,16 @@ class GateOutputs:
             logger.warning(words)
         else:
             logger.info(words)
+
+
+def _as_of(change: StateChanged, status: GateStatus) -> GateStatus:
+    """
+    Return the status at a change that others have followed already.
+
+    One event may release a command and then hold: the state must not say so before the hold is
+    out.
+    """
+    if (change.state, change.would_hold) == (status.state, status.would_hold):
+        return status
+    return replace(status, state=change.state, would_hold=change.would_hold,
+                   reasons=change.reasons, message=change.message)
