@@ -53,6 +53,23 @@ def check_request() -> CheckTrajectory.Request:
     return request
 
 
+def carry_out_late(bench, monkeypatch, **changes):
+    """Change what verdicts say, and let the gate stand still between decision and publisher."""
+    gate, read_clock, delays_s = bench.node._gate, bench.node._now, []
+
+    def decide(verdict, now, take_verdict=gate.take_verdict):
+        # Verdicts of the bench are valid for 5 s.
+        delays_s.append(6)
+        return take_verdict(replace(verdict, **changes), now)
+
+    def read_later():
+        now, late_s = read_clock(), delays_s.pop() if delays_s else 0
+        return Now(now.steady_ns, now.ros_ns + late_s * NS_PER_S)
+
+    monkeypatch.setattr(gate, 'take_verdict', decide)
+    monkeypatch.setattr(bench.node, '_now', read_later)
+
+
 @pytest.fixture
 def harness():
     with Harness() as value:
@@ -74,20 +91,7 @@ def test_releases_with_a_matching_ok(harness):
 
 def test_a_gate_that_stood_still_between_decision_and_publisher_holds(harness, monkeypatch):
     bench = Bench(harness).arm()
-    gate, read_clock = bench.node._gate, bench.node._now
-    delays_s = []
-
-    def decide(verdict, now, take_verdict=gate.take_verdict):
-        # Verdicts of the bench are valid for 5 s.
-        delays_s.append(6)
-        return take_verdict(verdict, now)
-
-    def read_later():
-        now, late_s = read_clock(), delays_s.pop() if delays_s else 0
-        return Now(now.steady_ns, now.ros_ns + late_s * NS_PER_S)
-
-    monkeypatch.setattr(gate, 'take_verdict', decide)
-    monkeypatch.setattr(bench.node, '_now', read_later)
+    carry_out_late(bench, monkeypatch)
     bench.send()
     state = bench.expect_state(GateState.HOLD)
     assert state.reasons & Reason.DEADLINE
@@ -101,17 +105,7 @@ def test_a_hold_is_out_before_the_state_says_so(harness, monkeypatch):
     bench = Bench(harness).arm()
     bench.send()
     bench.output.expect()
-    gate, outputs, read_clock = bench.node._gate, bench.node._outputs, bench.node._now
-    delays_s, sent = [], []
-
-    def decide(verdict, now, take_verdict=gate.take_verdict):
-        delays_s.append(6)
-        return take_verdict(replace(
-            verdict, decision=Decision.SLOW, speed_factor=0.5), now)
-
-    def read_later():
-        now, late_s = read_clock(), delays_s.pop() if delays_s else 0
-        return Now(now.steady_ns, now.ros_ns + late_s * NS_PER_S)
+    outputs, sent = bench.node._outputs, []
 
     def note(publisher, name):
         publish = publisher.publish
@@ -120,8 +114,7 @@ def test_a_hold_is_out_before_the_state_says_so(harness, monkeypatch):
 
     note(outputs._command, lambda message: 'hold')
     note(outputs._state, lambda message: message.state)
-    monkeypatch.setattr(gate, 'take_verdict', decide)
-    monkeypatch.setattr(bench.node, '_now', read_later)
+    carry_out_late(bench, monkeypatch, decision=Decision.SLOW, speed_factor=0.5)
     bench.send()
     bench.expect_state(GateState.HOLD)
     until = sent.index('hold')
