@@ -116,12 +116,12 @@ def _judge_order(record: Record, timeline: Timeline) -> Iterator[Violation]:
 def _next_output(record: Record, timeline: Timeline, report: Report) -> str:
     """Say what came next: a hold that is late and one that never came have other causes."""
     said_ns = _key(report, timeline)
-    later = ((_key(output, timeline) - said_ns, output) for output in record.outputs)
-    after_ns, output = min(((ns, output) for ns, output in later if ns > 0),
-                           default=(0, None), key=lambda pair: pair[0])
-    if output is None:
+    later = [output for output in record.outputs if _key(output, timeline) > said_ns]
+    if not later:
         return 'nothing came after'
-    return f'a {"hold" if output.is_hold else "command"} came {after_ns / 1e6:.1f} ms later'
+    output = min(later, key=lambda output: _key(output, timeline))
+    after_ms = (_key(output, timeline) - said_ns) / 1e6
+    return f'a {"hold" if output.is_hold else "command"} came {after_ms:.1f} ms later'
 
 
 def _gaps(record: Record) -> set[int]:
